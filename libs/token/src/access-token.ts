@@ -1,0 +1,42 @@
+import { hash } from 'node:crypto';
+import { inspect } from 'node:util';
+
+/**
+ * A fingerprint of a token, safe to log: the first 96 bits of its SHA-256, base64url, 16 characters.
+ */
+export function tokenIdOf(accessToken: string): string {
+  return hash('sha256', accessToken, 'base64url').slice(0, 16);
+}
+
+/** A bearer token. Prints as its fingerprint; the value leaves only through `reveal()`. */
+export class AccessToken {
+  readonly #value: string;
+  readonly tokenId: string;
+
+  constructor(
+    value: string,
+    /** `token_type` of RFC 6749 §5.1, such as `Bearer`. */
+    readonly tokenType: string,
+    /** `scope` of RFC 6749 §5.1, space-separated; absent if the upstream named none. */
+    readonly scope: string | undefined,
+  ) {
+    this.#value = value;
+    this.tokenId = tokenIdOf(value);
+  }
+
+  reveal(): string {
+    return this.#value;
+  }
+
+  toString(): string {
+    return `[token ${this.tokenId}]`;
+  }
+
+  toJSON(): string {
+    return this.toString();
+  }
+
+  [inspect.custom](): string {
+    return this.toString();
+  }
+}

@@ -1,0 +1,37 @@
+import type { TokenErrorCode } from './errors.js';
+import type { TokenKey } from './key.js';
+import type { InvalidateOutcome } from './ports.js';
+
+/** Why a refresh happened: somebody waited for it, or it ran ahead of expiry. */
+export type RefreshCause = 'demand' | 'ahead';
+
+/** What the core reports to whoever wired it. Carries no token. Durations in ms. */
+export type TokenEvent =
+  | {
+      readonly kind: 'refreshed';
+      readonly key: TokenKey;
+      readonly cause: RefreshCause;
+      readonly tokenId: string;
+      readonly generation: number;
+      readonly lifeMs: number;
+      readonly tookMs: number;
+    }
+  | {
+      readonly kind: 'failed';
+      readonly key: TokenKey;
+      readonly cause: RefreshCause;
+      readonly code: TokenErrorCode;
+      readonly message: string;
+      readonly coolingMs: number;
+      readonly tookMs: number;
+    }
+  /** A token was got although another leader's newer one had been stored meanwhile. */
+  | { readonly kind: 'duplicate'; readonly key: TokenKey; readonly tokenId: string }
+  | {
+      readonly kind: 'invalidation';
+      readonly key: TokenKey;
+      readonly tokenId: string;
+      readonly outcome: InvalidateOutcome;
+    }
+  /** A refresh ended in something that nobody foresaw. */
+  | { readonly kind: 'fault'; readonly key: TokenKey; readonly error: unknown };

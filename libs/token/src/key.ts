@@ -1,0 +1,49 @@
+import { createHash } from 'node:crypto';
+
+/** What a token is for. Two subjects that differ in any part never share a token. */
+export interface TokenSubject {
+  /** Which of the upstream's environments, such as `sandbox`. */
+  readonly environment: string;
+  /** The upstream's token endpoint, absolute. */
+  readonly tokenUrl: string;
+  /** The client's name in the vault. */
+  readonly client: string;
+  /** Generation of the client's credentials; a new secret means a new key, so an old token cannot serve it. */
+  readonly credentialGeneration: number;
+  /** `DK` or `FI` and 8 digits; absent for a token bound to no merchant. */
+  readonly merchantVat?: string | undefined;
+  /** RFC 6749 §3.3; absent for the upstream's default. */
+  readonly scope?: string | undefined;
+}
+
+/** A subject with the identifiers that tokens and failures are stored under. */
+export interface TokenKey {
+  readonly subject: TokenSubject;
+  /** SHA-256 over the whole subject, base64url, 43 characters. */
+  readonly id: string;
+  /** Shared by all keys of one credential generation. */
+  readonly credentialsId: string;
+  /** Shared by all keys of one client. */
+  readonly clientId: string;
+}
+
+export function tokenKey(subject: TokenSubject): TokenKey {
+  const client = ['client', subject.environment, subject.tokenUrl, subject.client];
+  const credentials = [...client, String(subject.credentialGeneration)];
+  return {
+    subject,
+    id: digest([...credentials, subject.merchantVat, subject.scope]),
+    credentialsId: digest(credentials),
+    clientId: digest(client),
+  };
+}
+
+/** Each part with its length, or an explicit "none": no two different lists hash the same bytes. */
+function digest(parts: readonly (string | undefined)[]): string {
+  const hash = createHash('sha256');
+  for (const part of parts) {
+    // UTF-16 keeps lone surrogates apart, which UTF-8 would fold into one replacement character.
+    hash.update(part === undefined ? 'none;' : `${part.length}:`).update(part ?? '', 'utf16le');
+  }
+  return hash.digest('base64url');
+}

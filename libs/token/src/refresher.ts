@@ -1,0 +1,191 @@
+import { randomUUID } from 'node:crypto';
+
+import { type Clock, within } from './clock.js';
+import { IssuerError } from './errors.js';
+import type { RefreshCause, TokenEvent } from './events.js';
+import type { TokenKey } from './key.js';
+import { BUSY_POLL_MS, coolingMs, coolingOf, LEASE_RESERVE_MS, type TokenPolicy } from './policy.js';
+import type { IssuedToken, Lease, StoredToken, TokenIssuer, TokenStore } from './ports.js';
+
+export interface RefresherParts {
+  readonly store: TokenStore;
+  readonly issuer: TokenIssuer;
+  readonly policy: TokenPolicy;
+  readonly clock: Clock;
+  /** 0 inclusive to 1 exclusive; jitter only. */
+  readonly random: () => number;
+  readonly onEvent: (event: TokenEvent) => void;
+}
+
+export interface RefreshRequest {
+  readonly cause: RefreshCause;
+  /** Generation of the token already held, 0 for none. */
+  readonly haveGeneration: number;
+  /** Life that the token must have, in ms. */
+  readonly minRemainingMs: number;
+}
+
+/** A token, and the instant on the replica's clock from which its remaining life counts. */
+export interface ObtainedToken {
+  readonly stored: StoredToken;
+  readonly asOfMs: number;
+}
+
+/**
+ * The refresh of one key: take what another replica stored, wait for the one that leads, or lead.
+ * The replica half of the protocol; the store is the other half.
+ */
+export class Refresher {
+  readonly #waiting = new Map<string, Set<() => void>>();
+
+  constructor(private readonly parts: RefresherParts) {}
+
+  /** @throws IssuerError this leader's failure, or a shared one that still cools */
+  async obtain(key: TokenKey, request: RefreshRequest): Promise<ObtainedToken> {
+    const { store, policy, clock } = this.parts;
+    const owner = randomUUID();
+    const [leaseMs, renewMs] =
+      request.cause === 'demand'
+        ? [policy.leaseMs, policy.leaseRenewMs]
+        : [policy.refreshLeaseMs, policy.refreshLeaseRenewMs];
+    for (;;) {
+      // Before the store is asked, or a message between its answer and our wait would be lost.
+      const waiter = this.#wait(key.id);
+      try {
+        const askedAtMs = clock.now();
+        const outcome = await store.acquire(key, { owner, leaseMs, ...request });
+        switch (outcome.kind) {
+          case 'hit':
+            return { stored: outcome.token, asOfMs: askedAtMs };
+          case 'failed': {
+            const { code, message, scope, remainingMs } = outcome.failure;
+            throw new IssuerError(code, message, { scope, retryAfterMs: remainingMs });
+          }
+          case 'busy':
+            await waiter.until(Math.min(outcome.remainingMs, BUSY_POLL_MS * (0.8 + 0.4 * this.parts.random())));
+            break;
+          case 'lead': {
+            if (clock.now() - askedAtMs > leaseMs - LEASE_RESERVE_MS) break;
+            const obtained = await this.#lead(outcome.lease, request.cause, leaseMs, renewMs);
+            if (obtained) return obtained;
+            break;
+          }
+          default:
+            return outcome satisfies never;
+        }
+      } finally {
+        waiter.end();
+      }
+    }
+  }
+
+  /** Somebody stored, failed or dropped something under this id: whoever waits for it looks again. */
+  wake(id: string): void {
+    for (const wake of this.#waiting.get(id) ?? []) wake();
+  }
+
+  /** Returns the token that is stored now; undefined if ours came too late and the winner's is gone. */
+  async #lead(lease: Lease, cause: RefreshCause, leaseMs: number, renewMs: number): Promise<ObtainedToken | undefined> {
+    const { store, clock, onEvent } = this.parts;
+    const { key } = lease;
+    const startedAtMs = clock.now();
+    const keeper = this.#keepLease(lease, leaseMs, renewMs);
+    let issued: IssuedToken;
+    try {
+      issued = await this.#issue(key);
+    } catch (error) {
+      throw await this.#shareFailure(lease, cause, error, startedAtMs);
+    } finally {
+      keeper.stop();
+    }
+    const asOfMs = clock.now();
+    const outcome = await store.commit(lease, issued);
+    if (outcome.kind === 'superseded') {
+      onEvent({ kind: 'duplicate', key, tokenId: issued.token.tokenId });
+      return outcome.token && { stored: outcome.token, asOfMs };
+    }
+    onEvent({
+      kind: 'refreshed',
+      key,
+      cause,
+      tokenId: issued.token.tokenId,
+      generation: lease.generation,
+      lifeMs: issued.lifeMs,
+      tookMs: clock.now() - startedAtMs,
+    });
+    return { stored: outcome.token, asOfMs };
+  }
+
+  /** One grant, given up after the longest hold even if the issuer does not heed the signal. */
+  async #issue(key: TokenKey): Promise<IssuedToken> {
+    const { issuer, policy, clock } = this.parts;
+    const abort = new AbortController();
+    const issued = await within(clock, policy.longestHoldMs, issuer.issue(key.subject, abort.signal), () => {
+      abort.abort();
+      return new IssuerError('upstream_unavailable', `no answer within ${policy.longestHoldMs} ms`);
+    });
+    if (issued.lifeMs <= policy.safetyMarginMs) {
+      const [life, margin] = [issued.lifeMs / 1000, policy.safetyMarginMs / 1000];
+      throw new IssuerError('upstream_invalid', `token lives ${life} s, not longer than the safety margin ${margin} s`);
+    }
+    return issued;
+  }
+
+  async #shareFailure(lease: Lease, cause: RefreshCause, error: unknown, startedAtMs: number): Promise<IssuerError> {
+    const { store, clock, random, onEvent } = this.parts;
+    const { key } = lease;
+    if (!(error instanceof IssuerError)) onEvent({ kind: 'fault', key, error });
+    const failure =
+      error instanceof IssuerError
+        ? error
+        : new IssuerError('upstream_unavailable', 'the refresh failed inside the broker; its log says why');
+    const { code, message, scope } = failure;
+    const cooling = coolingOf(failure, random());
+    const shared = await store.fail(lease, { code, message, scope, cooling });
+    const retryAfterMs = shared?.remainingMs ?? coolingMs(cooling, 1);
+    onEvent({ kind: 'failed', key, cause, code, message, coolingMs: retryAfterMs, tookMs: clock.now() - startedAtMs });
+    return new IssuerError(code, message, { scope, retryAfterMs });
+  }
+
+  /** Renews a lease until it is stopped, lost or overtaken. */
+  #keepLease(lease: Lease, leaseMs: number, renewMs: number): { stop: () => void } {
+    const { store, clock } = this.parts;
+    let cancel = (): void => {};
+    let stopped = false;
+    const renewLater = (): void => {
+      cancel = clock.schedule(renewMs, () => {
+        store.renew(lease, leaseMs).then(
+          (outcome) => !stopped && outcome === 'renewed' && renewLater(),
+          () => !stopped && renewLater(),
+        );
+      });
+    };
+    renewLater();
+    return {
+      stop: () => {
+        stopped = true;
+        cancel();
+      },
+    };
+  }
+
+  #wait(id: string): { until: (timeoutMs: number) => Promise<void>; end: () => void } {
+    const { clock } = this.parts;
+    let wake = (): void => {};
+    const woken = new Promise<void>((resolve) => (wake = resolve));
+    const all = this.#waiting.get(id) ?? new Set();
+    this.#waiting.set(id, all.add(wake));
+    let cancel = (): void => {};
+    return {
+      until: (timeoutMs) => {
+        cancel = clock.schedule(timeoutMs, wake);
+        return woken;
+      },
+      end: () => {
+        cancel();
+        all.delete(wake);
+        if (all.size === 0) this.#waiting.delete(id);
+      },
+    };
+  }
+}

@@ -1,0 +1,403 @@
+import { IssuerError, RefreshBusyError, ValidityUnavailableError } from '#token';
+
+import { aKey, replicas } from '../../../test/support/tokens.js';
+
+const SECOND = 1_000;
+const LIFE = 3_700 * SECOND;
+const REFRESH_POINT = 0.75 * LIFE;
+const key = aKey();
+
+async function warm(setup = replicas()) {
+  const first = setup.broker.get(key, 0);
+  await setup.clock.advance(100);
+  return { ...setup, first: await first };
+}
+
+describe('many callers of a cold key', () => {
+  it('calls the issuer once for 1000 callers', async () => {
+    const { broker, clock, issuer } = replicas();
+    const answers = Array.from({ length: 1_000 }, () => broker.get(key, 0));
+    await clock.advance(100);
+    const tokens = new Set((await Promise.all(answers)).map((held) => held.token.tokenId));
+    expect(tokens.size).toBe(1);
+    expect(issuer.calls).toBe(1);
+  });
+
+  it('calls the issuer once for 500 cold callers on two replicas', async () => {
+    const { brokers, clock, issuer } = replicas(2);
+    const answers = Array.from({ length: 500 }, (_, i) => brokers[i % 2]!.get(key, 0));
+    await clock.advance(100);
+    const tokens = new Set((await Promise.all(answers)).map((held) => held.token.tokenId));
+    expect(tokens.size).toBe(1);
+    expect(issuer.calls).toBe(1);
+  });
+
+  it('wakes a waiting replica with the message, not with the poll', async () => {
+    const { brokers, clock, issuer } = replicas(2);
+    issuer.latencyMs = 101;
+    const answers = brokers.map((broker) => broker.get(key, 0));
+    await clock.advance(101);
+    await expect(Promise.all(answers)).resolves.toHaveLength(2);
+  });
+
+  it('keeps merchants apart', async () => {
+    const { broker, clock, issuer } = replicas();
+    const one = broker.get(key, 0);
+    const other = broker.get(aKey({ merchantVat: 'FI12345678' }), 0);
+    await clock.advance(100);
+    expect((await one).token.tokenId).not.toBe((await other).token.tokenId);
+    expect(issuer.calls).toBe(2);
+  });
+
+  it('lets a caller give up without ending the refresh for the others', async () => {
+    const { broker, clock, issuer } = replicas(1, { policy: { waitBudgetMs: 1_000 } });
+    issuer.latencyMs = 1_500;
+    const impatient = broker.get(key, 0);
+    const refused = expect(impatient).rejects.toThrow(RefreshBusyError);
+    await clock.advance(900);
+    const late = broker.get(key, 0);
+    await clock.advance(600);
+    await refused;
+    await expect(late).resolves.toMatchObject({ generation: expect.any(Number) });
+    expect(issuer.calls).toBe(1);
+  });
+
+  it('gives up on an issuer that never answers, and tells it so', async () => {
+    const { broker, clock, issuer } = replicas(1, { policy: { waitBudgetMs: 60_000 } });
+    issuer.latencyMs = 10_000_000;
+    const answer = expect(broker.get(key, 0)).rejects.toMatchObject({ code: 'upstream_unavailable' });
+    await clock.advance(30_000);
+    await answer;
+    expect(issuer.signals[0]!.aborted).toBe(true);
+  });
+});
+
+describe('a token in memory', () => {
+  it('is answered without a promise', async () => {
+    const { broker, first } = await warm();
+    expect(broker.find(key, 0)).toBe(first);
+  });
+
+  it('is never given out inside the safety margin', async () => {
+    const { broker, clock, first } = await warm();
+    clock.freeze(first.expiresAtMs - clock.now() - 60 * SECOND);
+    expect(broker.find(key, 0)).toBe(first);
+    clock.freeze(1);
+    expect(broker.find(key, 0)).toBeUndefined();
+  });
+
+  it('is never given out with less life than the caller asked for', async () => {
+    const { broker, clock, first } = await warm();
+    clock.freeze(first.expiresAtMs - clock.now() - 600 * SECOND);
+    expect(broker.find(key, 600 * SECOND)).toBe(first);
+    clock.freeze(1);
+    expect(broker.find(key, 600 * SECOND)).toBeUndefined();
+    expect(broker.find(key, 0)).toBe(first);
+  });
+
+  it('is not refreshed for a caller who asks for more life than a new one has', async () => {
+    const setup = replicas();
+    setup.issuer.lifeMs = 300 * SECOND;
+    const { broker, issuer } = await warm(setup);
+    await expect(broker.get(key, 400 * SECOND)).rejects.toThrow(ValidityUnavailableError);
+    expect(issuer.calls).toBe(1);
+  });
+
+  it('is refreshed once the caller asks for more life than an older one has', async () => {
+    const { broker, clock, issuer, first } = await warm();
+    clock.freeze(first.expiresAtMs - clock.now() - 590 * SECOND);
+    const longer = broker.get(key, 600 * SECOND);
+    await clock.advance(100);
+    expect((await longer).generation).toBeGreaterThan(first.generation);
+    expect(issuer.calls).toBe(2);
+  });
+
+  it('counts its life from the moment it was asked for', async () => {
+    const setup = replicas();
+    const askedAtMs = setup.clock.now();
+    const { first } = await warm(setup);
+    expect(first.expiresAtMs).toBe(askedAtMs + LIFE);
+  });
+
+  it('is forgotten when nobody can use it any more', async () => {
+    const { broker, clock } = await warm();
+    await clock.advance(LIFE);
+    expect(broker.find(key, 0)).toBeUndefined();
+    expect(clock.pendingTimers).toBe(0);
+  });
+});
+
+describe('renewal ahead of expiry', () => {
+  it('happens at the refresh point while callers go on getting the valid token', async () => {
+    const { broker, clock, issuer, first } = await warm();
+    broker.find(key, 0);
+    await clock.advance(REFRESH_POINT - 101);
+    expect(issuer.calls).toBe(1);
+    await clock.advance(1);
+    expect(issuer.calls).toBe(2);
+    expect(broker.find(key, 0)).toBe(first);
+    await clock.advance(100);
+    expect(broker.find(key, 0)!.generation).toBeGreaterThan(first.generation);
+  });
+
+  it('comes earlier by the jitter, 120 s at most', async () => {
+    const { first } = await warm(replicas(1, { random: () => 0.5 }));
+    expect(first.refreshAtMs - first.startedAtMs).toBe(REFRESH_POINT - 60 * SECOND);
+  });
+
+  it('keeps the jitter of a short-lived token to a tenth of its life', async () => {
+    const setup = replicas(1, { random: () => 0.999, policy: { safetyMarginMs: 5 * SECOND } });
+    setup.issuer.lifeMs = 30 * SECOND;
+    const { first } = await warm(setup);
+    expect(first.refreshAtMs - first.startedAtMs).toBeCloseTo(22_500 - 2_997, 5);
+  });
+
+  it('leaves a token alone that nobody asked for since it came', async () => {
+    const { clock, issuer } = await warm();
+    await clock.advance(LIFE);
+    expect(issuer.calls).toBe(1);
+  });
+
+  it('starts with the first caller after the refresh point if nobody had asked before', async () => {
+    const { broker, clock, issuer, first } = await warm();
+    await clock.advance(REFRESH_POINT + SECOND);
+    expect(issuer.calls).toBe(1);
+    expect(broker.find(key, 0)).toBe(first);
+    expect(broker.find(key, 0)).toBe(first);
+    await clock.advance(100);
+    expect(issuer.calls).toBe(2);
+    expect(broker.find(key, 0)).not.toBe(first);
+  });
+
+  it('never withholds a valid token because a refresh failed, and tries again when the failure has cooled', async () => {
+    const { broker, clock, issuer, first } = await warm();
+    broker.find(key, 0);
+    issuer.failWith(new IssuerError('upstream_unavailable', 'answered 503'));
+    await clock.advance(REFRESH_POINT);
+    expect(broker.find(key, 0)).toBe(first);
+    expect(issuer.calls).toBe(2);
+    issuer.failWith(undefined);
+    await clock.advance(1 * SECOND + 200);
+    expect(issuer.calls).toBe(3);
+    expect(broker.find(key, 0)).not.toBe(first);
+  });
+
+  it('is done by one replica; the others take the new token without waiting', async () => {
+    const { brokers, clock, issuer } = replicas(3);
+    const firsts = Promise.all(brokers.map((broker) => broker.get(key, 0)));
+    await clock.advance(100);
+    const [first] = await firsts;
+    for (const broker of brokers) broker.find(key, 0);
+    await clock.advance(REFRESH_POINT + 100);
+    expect(issuer.calls).toBe(2);
+    const second = new Set(brokers.map((broker) => broker.find(key, 0)!.token.tokenId));
+    expect(second.size).toBe(1);
+    expect(second).not.toContain(first!.token.tokenId);
+  });
+
+  it('stops when the broker is closed', async () => {
+    const { broker, clock, issuer } = await warm();
+    broker.find(key, 0);
+    broker.close();
+    await clock.advance(LIFE);
+    expect(issuer.calls).toBe(1);
+    expect(clock.pendingTimers).toBe(0);
+  });
+});
+
+describe('a failure', () => {
+  const unavailable = new IssuerError('upstream_unavailable', 'answered 503');
+  const rejected = new IssuerError('credentials_rejected', 'invalid_client', { scope: 'credentials' });
+
+  async function failing(error: Error, setup = replicas()) {
+    setup.issuer.failWith(error);
+    const answer = setup.broker.get(key, 0).catch((e: unknown) => e);
+    await setup.clock.advance(100);
+    return { ...setup, error: (await answer) as IssuerError };
+  }
+
+  it('is one call for 600 waiters on three replicas, who all get the same error', async () => {
+    const { brokers, clock, issuer } = replicas(3);
+    issuer.failWith(unavailable);
+    const answers = Array.from({ length: 600 }, (_, i) => brokers[i % 3]!.get(key, 0).catch((e: unknown) => e));
+    await clock.advance(100);
+    for (const error of await Promise.all(answers)) {
+      expect(error).toMatchObject({ code: 'upstream_unavailable', message: 'answered 503' });
+    }
+    expect(issuer.calls).toBe(1);
+  });
+
+  it('keeps everybody from calling again until it has cooled', async () => {
+    const { broker, clock, issuer, error } = await failing(unavailable);
+    expect(error.retryAfterMs).toBeCloseTo(800, 5);
+    await expect(broker.get(key, 0)).rejects.toMatchObject({ code: 'upstream_unavailable' });
+    expect(issuer.calls).toBe(1);
+    issuer.failWith(undefined);
+    await clock.advance(801);
+    const token = broker.get(key, 0);
+    await clock.advance(100);
+    await expect(token).resolves.toBeDefined();
+    expect(issuer.calls).toBe(2);
+  });
+
+  it.each([
+    ['upstream_unavailable', [0.8, 1.6, 3.2, 6.4, 12.8, 24, 24]],
+    ['upstream_invalid', [0.8, 1.6, 3.2, 6.4, 12.8, 24, 24]],
+    ['credentials_rejected', [30, 60, 120, 240, 480, 900, 900]],
+    ['merchant_rejected', [30, 60, 120, 240, 480, 900, 900]],
+  ] as const)('%s cools twice as long each time it repeats, in seconds %j', async (code, seconds) => {
+    const setup = replicas();
+    for (const expected of seconds) {
+      const { error } = await failing(new IssuerError(code, 'no'), setup);
+      expect(error.retryAfterMs! / SECOND).toBeCloseTo(expected, 5);
+      await setup.clock.advance(error.retryAfterMs! + 1);
+    }
+    expect(setup.issuer.calls).toBe(seconds.length);
+  });
+
+  it('starts over after a success', async () => {
+    const setup = replicas();
+    const first = await failing(unavailable, setup);
+    await setup.clock.advance(first.error.retryAfterMs! + 1);
+    setup.issuer.failWith(undefined);
+    const { first: token } = await warm(setup);
+    expect(await setup.broker.invalidate(key, token.token.tokenId)).toBe(true);
+    const again = await failing(unavailable, setup);
+    expect(again.error.retryAfterMs).toBeCloseTo(800, 5);
+  });
+
+  it('waits as long as the upstream asked, one hour at most', async () => {
+    const asked = new IssuerError('upstream_unavailable', '429', { scope: 'client', retryAfterMs: 7_000 });
+    expect((await failing(asked)).error.retryAfterMs).toBe(7_000);
+    const tooLong = new IssuerError('upstream_unavailable', '429', { scope: 'client', retryAfterMs: 1e9 });
+    expect((await failing(tooLong)).error.retryAfterMs).toBe(3_600_000);
+  });
+
+  it.each([
+    ['credentials', aKey({ merchantVat: 'FI12345678' }), aKey({ credentialGeneration: 2 })],
+    ['client', aKey({ credentialGeneration: 2 }), aKey({ client: 'other' })],
+    ['key', aKey(), aKey({ merchantVat: 'FI12345678' })],
+  ] as const)('of scope %s holds back its keys and no others', async (scope, heldBack, free) => {
+    const { broker, clock, issuer } = await failing(new IssuerError(rejected.code, 'no', { scope }));
+    await expect(broker.get(heldBack, 0)).rejects.toMatchObject({ code: 'credentials_rejected' });
+    expect(issuer.calls).toBe(1);
+    issuer.failWith(undefined);
+    const token = broker.get(free, 0);
+    await clock.advance(100);
+    await expect(token).resolves.toBeDefined();
+  });
+
+  it('that nobody foresaw is reported, and reaches the caller without its details', async () => {
+    const { error, events } = await failing(new TypeError('canary'));
+    expect(error).toMatchObject({ code: 'upstream_unavailable' });
+    expect(error.message).not.toContain('canary');
+    expect(events.map((event) => event.kind)).toEqual(['fault', 'failed']);
+  });
+
+  it('is what a token without enough life for anybody comes to', async () => {
+    const setup = replicas();
+    setup.issuer.lifeMs = 60 * SECOND;
+    const answer = expect(setup.broker.get(key, 0)).rejects.toMatchObject({ code: 'upstream_invalid' });
+    await setup.clock.advance(100);
+    await answer;
+  });
+});
+
+describe('invalidation', () => {
+  it('drops the token everywhere, and the next caller gets a new one', async () => {
+    const { brokers, clock, issuer } = replicas(2);
+    const answers = Promise.all(brokers.map((broker) => broker.get(key, 0)));
+    await clock.advance(100);
+    const [held] = await answers;
+    expect(await brokers[0]!.invalidate(key, held!.token.tokenId)).toBe(true);
+    for (const broker of brokers) expect(broker.find(key, 0)).toBeUndefined();
+    const next = Promise.all(brokers.map((broker) => broker.get(key, 0)));
+    await clock.advance(100);
+    expect((await next)[0]!.generation).toBeGreaterThan(held!.generation);
+    expect(issuer.calls).toBe(2);
+  });
+
+  it('of one bad token by 100 callers is one refresh', async () => {
+    const { broker, clock, issuer, first } = await warm();
+    const reports = await Promise.all(Array.from({ length: 100 }, () => broker.invalidate(key, first.token.tokenId)));
+    expect(reports.filter(Boolean)).toHaveLength(1);
+    const answers = Promise.all(Array.from({ length: 100 }, () => broker.get(key, 0)));
+    await clock.advance(100);
+    await answers;
+    expect(issuer.calls).toBe(2);
+  });
+
+  it('of a token that is not the current one changes nothing', async () => {
+    const { broker, first } = await warm();
+    expect(await broker.invalidate(key, 'AAAAAAAAAAAAAAAA')).toBe(false);
+    expect(await broker.invalidate(aKey({ client: 'other' }), first.token.tokenId)).toBe(false);
+    expect(broker.find(key, 0)).toBe(first);
+  });
+
+  it('is believed once in 30 s', async () => {
+    const { broker, clock, first, events } = await warm();
+    expect(await broker.invalidate(key, first.token.tokenId)).toBe(true);
+    const second = broker.get(key, 0);
+    await clock.advance(100);
+    const { tokenId } = (await second).token;
+    expect(await broker.invalidate(key, tokenId)).toBe(false);
+    expect(events.at(-1)).toMatchObject({ kind: 'invalidation', outcome: 'too_soon' });
+    expect(broker.find(key, 0)).toBeDefined();
+    await clock.advance(30 * SECOND);
+    expect(await broker.invalidate(key, tokenId)).toBe(true);
+  });
+
+  it('finds a token that only another replica holds in memory', async () => {
+    const { brokers, clock } = replicas(2);
+    const answer = brokers[0]!.get(key, 0);
+    await clock.advance(100);
+    const { tokenId } = (await answer).token;
+    expect(await brokers[1]!.invalidate(key, tokenId)).toBe(true);
+    expect(brokers[0]!.find(key, 0)).toBeUndefined();
+  });
+});
+
+describe('a slow leader', () => {
+  it('renews its lease, so that nobody else calls', async () => {
+    const { brokers, clock, issuer } = replicas(2, { policy: { waitBudgetMs: 60_000 } });
+    issuer.latencyMs = 25_000;
+    const answers = Promise.all(brokers.map((broker) => broker.get(key, 0)));
+    await clock.advance(25_300);
+    expect((await answers)[0]!.token.tokenId).toBe((await answers)[1]!.token.tokenId);
+    expect(issuer.calls).toBe(1);
+  });
+
+  it('that was stopped between the grant and its call asks for the lease again', async () => {
+    const setup = replicas();
+    const { store, clock } = setup;
+    const acquire = store.acquire.bind(store);
+    let asked = 0;
+    store.acquire = async (...args) => {
+      const outcome = await acquire(...args);
+      asked += 1;
+      if (asked === 1) clock.freeze(7_000);
+      return outcome;
+    };
+    const answer = setup.broker.get(key, 0);
+    await clock.advance(7_100);
+    await expect(answer).resolves.toBeDefined();
+    expect(asked).toBe(2);
+    expect(setup.issuer.calls).toBe(1);
+  });
+});
+
+describe('forgetting', () => {
+  it('lets go of stale keys and their timers, and of no others', async () => {
+    const { broker, clock, issuer } = await warm();
+    const next = aKey({ credentialGeneration: 2 });
+    const answer = broker.get(next, 0);
+    await clock.advance(100);
+    broker.find(key, 0);
+    broker.forget((subject) => subject.credentialGeneration < 2);
+    expect(broker.find(key, 0)).toBeUndefined();
+    expect(broker.find(next, 0)).toBe(await answer);
+    await clock.advance(REFRESH_POINT + 100);
+    // Both had been asked for: only the one that was kept is renewed.
+    expect(issuer.calls).toBe(3);
+  });
+});

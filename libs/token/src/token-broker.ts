@@ -1,0 +1,246 @@
+import type { AccessToken } from './access-token.js';
+import { within } from './clock.js';
+import { DrainingError, IssuerError, RefreshBusyError, ValidityUnavailableError } from './errors.js';
+import type { RefreshCause } from './events.js';
+import type { TokenKey, TokenSubject } from './key.js';
+import { refreshAfterMs } from './policy.js';
+import type { StoreMessage } from './ports.js';
+import { type ObtainedToken, Refresher, type RefresherParts } from './refresher.js';
+
+/** A token in this replica's memory. Instants in ms on the replica's monotonic clock. */
+export interface HeldToken {
+  readonly token: AccessToken;
+  readonly generation: number;
+  readonly startedAtMs: number;
+  readonly refreshAtMs: number;
+  readonly expiresAtMs: number;
+}
+
+interface Entry {
+  readonly key: TokenKey;
+  held: HeldToken | undefined;
+  failure: { readonly error: IssuerError; readonly untilMs: number } | undefined;
+  /** The refresh under way, which everybody who needs one joins. */
+  flight: Promise<HeldToken> | undefined;
+  /** Whether anybody asked since the token came: only then is it renewed ahead. */
+  asked: boolean;
+  cancelTimer: () => void;
+}
+
+/**
+ * Hands out tokens from memory, and sees that memory is refreshed once however many ask.
+ */
+export class TokenBroker {
+  readonly #parts: RefresherParts;
+  readonly #refresher: Refresher;
+  readonly #entries = new Map<string, Entry>();
+  readonly #unsubscribe: () => void;
+  #closed = false;
+
+  constructor(parts: RefresherParts) {
+    this.#parts = parts;
+    this.#refresher = new Refresher(parts);
+    this.#unsubscribe = parts.store.subscribe((message) => this.#onMessage(message));
+  }
+
+  /**
+   * The hot path: a token in memory with at least `minValidityMs`, and never less than the safety margin, of life
+   * left. No I/O, no promise. An expiring token is answered and renewed behind the caller's back.
+   */
+  find(key: TokenKey, minValidityMs: number): HeldToken | undefined {
+    const entry = this.#entries.get(key.id);
+    const held = entry?.held;
+    if (!held) return undefined;
+    const now = this.#parts.clock.now();
+    if (held.expiresAtMs - now < this.#needed(minValidityMs)) return undefined;
+    entry.asked = true;
+    if (now >= held.refreshAtMs && !entry.flight) this.#renewAhead(entry);
+    return held;
+  }
+
+  /**
+   * Returns a token with at least `minValidityMs`, and never less than the safety margin, of life left, refreshing
+   * if need be. A caller who stops waiting does not stop the refresh.
+   * @throws IssuerError              the upstream refused or failed, now or a moment ago; `code` says which
+   * @throws RefreshBusyError         nobody finished within `waitBudgetMs`
+   * @throws ValidityUnavailableError a token just refreshed has less life than asked for
+   * @throws DrainingError            the broker is closed
+   */
+  async get(key: TokenKey, minValidityMs: number): Promise<HeldToken> {
+    const { clock, policy } = this.#parts;
+    const deadlineMs = clock.now() + policy.waitBudgetMs;
+    const neededMs = this.#needed(minValidityMs);
+    let held = this.find(key, minValidityMs);
+    while (!held || held.expiresAtMs - clock.now() < neededMs) {
+      if (this.#closed) throw new DrainingError();
+      const entry = this.#entry(key);
+      this.#refuseIfTooYoung(entry.held);
+      this.#refuseIfCooling(entry);
+      entry.flight ??= this.#fly(entry, 'demand', 0, neededMs);
+      held = await within(
+        clock,
+        deadlineMs - clock.now(),
+        entry.flight,
+        () => new RefreshBusyError(policy.waitBudgetMs),
+      );
+    }
+    return held;
+  }
+
+  /**
+   * Drops a token that the upstream no longer accepts, everywhere, if it is still the current one.
+   * @returns whether it was dropped; false as well if another was dropped less than `forcedRefreshIntervalMs` ago
+   */
+  async invalidate(key: TokenKey, tokenId: string): Promise<boolean> {
+    const { store, policy, onEvent } = this.#parts;
+    const held = this.#entries.get(key.id)?.held;
+    const current =
+      held?.token.tokenId === tokenId
+        ? held
+        : await store.find(key).then((t) => (t?.token.tokenId === tokenId ? t : undefined));
+    if (!current) return false;
+    const outcome = await store.invalidate(key, current.generation, policy.forcedRefreshIntervalMs);
+    if (outcome === 'invalidated') this.#drop(key.id, current.generation);
+    onEvent({ kind: 'invalidation', key, tokenId, outcome });
+    return outcome === 'invalidated';
+  }
+
+  /** Lets go of all keys that will not be asked for again, such as those of a replaced secret. */
+  forget(isStale: (subject: TokenSubject) => boolean): void {
+    for (const [id, entry] of this.#entries) {
+      if (!isStale(entry.key.subject)) continue;
+      entry.cancelTimer();
+      this.#entries.delete(id);
+    }
+  }
+
+  /** Ends every timer. Tokens in memory are still handed out; nothing is refreshed any more. */
+  close(): void {
+    this.#closed = true;
+    this.#unsubscribe();
+    for (const entry of this.#entries.values()) entry.cancelTimer();
+  }
+
+  #needed(minValidityMs: number): number {
+    const { safetyMarginMs } = this.#parts.policy;
+    return minValidityMs > safetyMarginMs ? minValidityMs : safetyMarginMs;
+  }
+
+  #entry(key: TokenKey): Entry {
+    let entry = this.#entries.get(key.id);
+    if (!entry) {
+      entry = { key, held: undefined, failure: undefined, flight: undefined, asked: false, cancelTimer: () => {} };
+      this.#entries.set(key.id, entry);
+    }
+    return entry;
+  }
+
+  /** A token that was just refreshed and still is too short for the caller would be too short after another call. */
+  #refuseIfTooYoung(held: HeldToken | undefined): void {
+    if (!held) return;
+    const { clock, policy } = this.#parts;
+    const now = clock.now();
+    const restsUntilMs = held.startedAtMs + Math.min(policy.minRefreshIntervalMs, held.refreshAtMs - held.startedAtMs);
+    if (now < restsUntilMs) throw new ValidityUnavailableError(held.expiresAtMs - now);
+  }
+
+  #refuseIfCooling(entry: Entry): void {
+    const { failure } = entry;
+    if (!failure) return;
+    const remainingMs = failure.untilMs - this.#parts.clock.now();
+    if (remainingMs <= 0) return;
+    const { code, message, scope } = failure.error;
+    throw new IssuerError(code, message, { scope, retryAfterMs: remainingMs });
+  }
+
+  #renewAhead(entry: Entry): void {
+    const { held, failure } = entry;
+    const { clock, policy } = this.#parts;
+    if (!held || this.#closed || (failure && clock.now() < failure.untilMs)) return;
+    entry.flight = this.#fly(entry, 'ahead', held.generation, policy.safetyMarginMs);
+    // Nobody waits for it: its failure has been reported and is in the entry.
+    entry.flight.catch(() => {});
+  }
+
+  async #fly(entry: Entry, cause: RefreshCause, haveGeneration: number, minRemainingMs: number): Promise<HeldToken> {
+    const { key } = entry;
+    const flight = this.#refresher.obtain(key, { cause, haveGeneration, minRemainingMs }).then(
+      (obtained) => this.#remember(entry, obtained),
+      (error: unknown) => this.#rememberFailure(entry, error),
+    );
+    try {
+      return await flight;
+    } finally {
+      entry.flight = undefined;
+      this.#watch(entry);
+    }
+  }
+
+  #remember(entry: Entry, { stored, asOfMs }: ObtainedToken): HeldToken {
+    const { policy, random } = this.#parts;
+    const expiresAtMs = asOfMs + stored.remainingMs;
+    const startedAtMs = expiresAtMs - stored.lifeMs;
+    const refreshAtMs = startedAtMs + refreshAfterMs(policy, stored.lifeMs, random());
+    entry.failure = undefined;
+    entry.asked = false;
+    return (entry.held = { token: stored.token, generation: stored.generation, startedAtMs, refreshAtMs, expiresAtMs });
+  }
+
+  #rememberFailure(entry: Entry, error: unknown): never {
+    if (error instanceof IssuerError) {
+      entry.failure = { error, untilMs: this.#parts.clock.now() + (error.retryAfterMs ?? 0) };
+    }
+    throw error;
+  }
+
+  /** Sets the entry's one timer: to renew ahead, to try that again, or to forget what is of no more use. */
+  #watch(entry: Entry): void {
+    entry.cancelTimer();
+    if (this.#closed || this.#entries.get(entry.key.id) !== entry) return;
+    const { clock, policy } = this.#parts;
+    const now = clock.now();
+    const diesAtMs = (entry.held?.expiresAtMs ?? -Infinity) - policy.safetyMarginMs;
+    const coolUntilMs = entry.failure?.untilMs ?? -Infinity;
+    const renewAtMs = Math.max(entry.held?.refreshAtMs ?? Infinity, coolUntilMs);
+    if (now < renewAtMs && renewAtMs < diesAtMs) {
+      entry.cancelTimer = clock.schedule(renewAtMs - now, () => {
+        if (entry.asked && !entry.flight) this.#renewAhead(entry);
+        if (!entry.flight) this.#watch(entry);
+      });
+      return;
+    }
+    const uselessAtMs = Math.max(diesAtMs, coolUntilMs);
+    entry.cancelTimer = clock.schedule(Math.max(0, uselessAtMs - now), () => {
+      if (!entry.flight) this.#entries.delete(entry.key.id);
+    });
+  }
+
+  #onMessage({ kind, id, generation }: StoreMessage): void {
+    this.#refresher.wake(id);
+    switch (kind) {
+      case 'invalidated':
+        this.#drop(id, generation);
+        break;
+      case 'token':
+        this.#follow(id, generation);
+        break;
+      case 'failed':
+        break;
+      default:
+        kind satisfies never;
+    }
+  }
+
+  #drop(id: string, generation: number): void {
+    const entry = this.#entries.get(id);
+    if (entry?.held && entry.held.generation <= generation) entry.held = undefined;
+  }
+
+  /** Another replica renewed a token that is in use here: take it over. */
+  #follow(id: string, generation: number): void {
+    const entry = this.#entries.get(id);
+    if (!entry?.held || entry.held.generation >= generation || entry.flight || !entry.asked) return;
+    entry.failure = undefined;
+    this.#renewAhead(entry);
+  }
+}

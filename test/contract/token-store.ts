@@ -1,0 +1,305 @@
+import type { TokenStore } from '#token';
+
+import type { Lease, StoreMessage } from '../../libs/token/src/ports.js';
+import { aKey, issued } from '../support/tokens.js';
+
+export interface StoreUnderTest {
+  readonly store: TokenStore;
+  /** Lets time pass for the store: a fake clock moves, a real one is waited for. */
+  readonly passMs: (ms: number) => Promise<void>;
+  /** How far two durations may be apart: 0 on a fake clock. */
+  readonly toleranceMs: number;
+}
+
+/** What every token store promises. Times are short, so that a store with a real clock can be tested as well. */
+export function describeTokenStore(name: string, open: () => Promise<StoreUnderTest>): void {
+  const LEASE = 300;
+  const LIFE = 60_000;
+  let key = aKey();
+  let store: TokenStore;
+  let passMs: StoreUnderTest['passMs'];
+  let toleranceMs: number;
+  let keys = 0;
+
+  beforeEach(async () => {
+    ({ store, passMs, toleranceMs } = await open());
+    keys += 1;
+    key = aKey({ client: `client-${process.pid}-${keys}` });
+  });
+
+  const acquire = (owner: string, more: { haveGeneration?: number; minRemainingMs?: number } = {}, of = key) =>
+    store.acquire(of, { owner, leaseMs: LEASE, haveGeneration: 0, minRemainingMs: 0, ...more });
+
+  async function lead(owner: string, more: { haveGeneration?: number } = {}, of = key): Promise<Lease> {
+    const outcome = await acquire(owner, more, of);
+    if (outcome.kind !== 'lead') throw new Error(`expected to lead, got ${outcome.kind}`);
+    return outcome.lease;
+  }
+
+  async function stored(value = 'one') {
+    const outcome = await store.commit(await lead(value), issued(value, LIFE));
+    if (outcome.kind !== 'stored') throw new Error(`expected it stored, got ${outcome.kind}`);
+    return outcome.token;
+  }
+
+  function listen(): StoreMessage[] {
+    const messages: StoreMessage[] = [];
+    store.subscribe((message) => messages.push(message));
+    return messages;
+  }
+
+  const report = (scope: 'key' | 'credentials' | 'client' = 'key', firstMs = 200) => ({
+    code: 'upstream_unavailable' as const,
+    message: 'answered 503',
+    scope,
+    cooling: { firstMs, maxMs: firstMs * 4, stretch: 1 },
+  });
+
+  describe(`${name}: a lease`, () => {
+    it('goes to one of many', async () => {
+      const outcomes = await Promise.all(Array.from({ length: 20 }, (_, i) => acquire(`owner-${i}`)));
+      expect(outcomes.filter(({ kind }) => kind === 'lead')).toHaveLength(1);
+      expect(outcomes.filter(({ kind }) => kind === 'busy')).toHaveLength(19);
+    });
+
+    it('tells the others how long it still runs', async () => {
+      await lead('one');
+      await passMs(100);
+      const outcome = await acquire('two');
+      expect(outcome.kind).toBe('busy');
+      const { remainingMs } = outcome as { remainingMs: number };
+      expect(Math.abs(remainingMs - (LEASE - 100))).toBeLessThanOrEqual(toleranceMs);
+    });
+
+    it('is given again to its owner, with the same generation', async () => {
+      const first = await lead('one');
+      expect((await lead('one')).generation).toBe(first.generation);
+    });
+
+    it('falls to another when it has run out, with a higher generation', async () => {
+      const first = await lead('one');
+      await passMs(LEASE + 1);
+      expect((await lead('two')).generation).toBeGreaterThan(first.generation);
+    });
+
+    it('lives on while it is renewed', async () => {
+      const lease = await lead('one');
+      for (let i = 0; i < 3; i += 1) {
+        await passMs(LEASE * 0.7);
+        expect(await store.renew(lease, LEASE)).toBe('renewed');
+      }
+      expect((await acquire('two')).kind).toBe('busy');
+    });
+
+    it('comes back by renewal after it was lost, but not from another owner', async () => {
+      const first = await lead('one');
+      await passMs(LEASE + 1);
+      expect(await store.renew(first, LEASE)).toBe('renewed');
+      await passMs(LEASE + 1);
+      await lead('two');
+      expect(await store.renew(first, LEASE)).toBe('lost');
+    });
+
+    it('is not renewed once a token of its generation is stored', async () => {
+      const lease = await lead('one');
+      await store.commit(lease, issued('one', LIFE));
+      expect(await store.renew(lease, LEASE)).toBe('superseded');
+    });
+  });
+
+  describe(`${name}: a token`, () => {
+    it('is a hit for everybody, with the life it has left', async () => {
+      const { generation } = await stored('one');
+      await passMs(100);
+      const outcome = await acquire('two');
+      if (outcome.kind !== 'hit') throw new Error(outcome.kind);
+      expect(outcome.token.token.reveal()).toBe('one');
+      expect(outcome.token.token.tokenType).toBe('Bearer');
+      expect(outcome.token.token.scope).toBe('integrator_scope');
+      expect(outcome.token.generation).toBe(generation);
+      expect(outcome.token.lifeMs).toBe(LIFE);
+      expect(Math.abs(outcome.token.remainingMs - (LIFE - 100))).toBeLessThanOrEqual(toleranceMs);
+    });
+
+    it('is a hit only if it is newer than the one held and has the life asked for', async () => {
+      const { generation } = await stored();
+      expect((await acquire('two', { haveGeneration: generation - 1 })).kind).toBe('hit');
+      expect((await acquire('two', { haveGeneration: generation })).kind).toBe('lead');
+      expect((await acquire('two', { minRemainingMs: LIFE - 1_000 })).kind).toBe('hit');
+      expect((await acquire('two', { minRemainingMs: LIFE + 1 })).kind).toBe('lead');
+    });
+
+    it('lives from the grant of its lease, however late it is committed', async () => {
+      const lease = await lead('one');
+      await passMs(100);
+      const outcome = await store.commit(lease, issued('one', LIFE));
+      if (outcome.kind !== 'stored') throw new Error(outcome.kind);
+      expect(Math.abs(outcome.token.remainingMs - (LIFE - 100))).toBeLessThanOrEqual(toleranceMs);
+    });
+
+    it('frees the lease and is told to everybody', async () => {
+      const messages = listen();
+      const { generation } = await stored();
+      expect((await acquire('two', { haveGeneration: generation })).kind).toBe('lead');
+      await passMs(20);
+      expect(messages).toContainEqual({ kind: 'token', id: key.id, generation });
+    });
+
+    it('of a slow leader does not overwrite a newer one; it gets the winner', async () => {
+      const slow = await lead('slow');
+      await passMs(LEASE + 1);
+      const quick = await lead('quick');
+      await store.commit(quick, issued('quick', LIFE));
+      const outcome = await store.commit(slow, issued('slow', LIFE));
+      expect(outcome.kind).toBe('superseded');
+      expect(outcome.token?.token.reveal()).toBe('quick');
+    });
+
+    it('of a slow leader does not come back after the newer one was dropped', async () => {
+      const slow = await lead('slow');
+      await passMs(LEASE + 1);
+      const { generation } = await stored('quick');
+      await store.invalidate(key, generation, 1_000);
+      expect(await store.commit(slow, issued('slow', LIFE))).toEqual({ kind: 'superseded', token: undefined });
+      expect(await store.find(key)).toBeUndefined();
+    });
+
+    it('of a slow leader leaves the lease of the next one alone', async () => {
+      const slow = await lead('slow');
+      await passMs(LEASE + 1);
+      await lead('next');
+      await store.commit(slow, issued('slow', LIFE));
+      const { generation } = (await store.find(key))!;
+      expect((await acquire('third', { haveGeneration: generation })).kind).toBe('busy');
+    });
+
+    it('is found without a lease, until it has run out', async () => {
+      expect(await store.find(key)).toBeUndefined();
+      await store.commit(await lead('one'), issued('one', 200));
+      expect((await store.find(key))?.token.reveal()).toBe('one');
+      await passMs(201);
+      expect(await store.find(key)).toBeUndefined();
+      expect((await acquire('two')).kind).toBe('lead');
+    });
+  });
+
+  describe(`${name}: a failure`, () => {
+    it('is everybody’s until it has cooled, then one may try again', async () => {
+      const messages = listen();
+      const lease = await lead('one');
+      const shared = await store.fail(lease, report());
+      expect(shared).toMatchObject({ code: 'upstream_unavailable', message: 'answered 503', scope: 'key' });
+      const outcome = await acquire('two');
+      expect(outcome).toMatchObject({ kind: 'failed', failure: { code: 'upstream_unavailable', scope: 'key' } });
+      await passMs(20);
+      expect(messages).toContainEqual({ kind: 'failed', id: key.id, generation: lease.generation });
+      await passMs(200);
+      expect((await acquire('two')).kind).toBe('lead');
+    });
+
+    it('cools twice as long each time in a row, up to its limit, and once again after a success', async () => {
+      for (const expected of [50, 100, 200, 200]) {
+        const shared = await store.fail(await lead('one'), report('key', 50));
+        expect(Math.abs(shared!.remainingMs - expected)).toBeLessThanOrEqual(toleranceMs);
+        await passMs(expected + 1);
+      }
+      const { generation } = await stored();
+      const shared = await store.fail(await lead('one', { haveGeneration: generation }), report('key', 50));
+      expect(Math.abs(shared!.remainingMs - 50)).toBeLessThanOrEqual(toleranceMs);
+    });
+
+    it.each(['credentials', 'client'] as const)('of the %s holds back its other keys and no others', async (scope) => {
+      const { client } = key.subject;
+      const sibling = aKey({ client, merchantVat: 'FI12345678' });
+      const nextGeneration = aKey({ client, credentialGeneration: 2 });
+      await store.fail(await lead('one'), report(scope));
+      expect((await acquire('two')).kind).toBe('failed');
+      expect((await acquire('two', {}, sibling)).kind).toBe('failed');
+      expect((await acquire('two', {}, nextGeneration)).kind).toBe(scope === 'client' ? 'failed' : 'lead');
+      expect((await acquire('two', {}, aKey({ client: `${client}-other` }))).kind).toBe('lead');
+    });
+
+    it('of one who lost the lease counts for nothing', async () => {
+      const slow = await lead('slow');
+      await passMs(LEASE + 1);
+      await lead('next');
+      expect(await store.fail(slow, report())).toBeUndefined();
+      expect((await acquire('third')).kind).toBe('busy');
+    });
+
+    it('does not hide a token that still lives', async () => {
+      const { generation } = await stored();
+      await store.fail(await lead('one', { haveGeneration: generation }), report());
+      expect((await acquire('two')).kind).toBe('hit');
+      expect((await acquire('two', { haveGeneration: generation })).kind).toBe('failed');
+    });
+  });
+
+  describe(`${name}: seeding`, () => {
+    it('puts a token back with the life it has left, and tells everybody', async () => {
+      const messages = listen();
+      const token = { ...issued('kept', LIFE), generation: 5, remainingMs: 1_000 };
+      expect(await store.seed(key, token)).toBe('seeded');
+      const found = (await store.find(key))!;
+      expect(found.token.reveal()).toBe('kept');
+      expect(found.generation).toBe(5);
+      expect(Math.abs(found.remainingMs - 1_000)).toBeLessThanOrEqual(toleranceMs);
+      await passMs(20);
+      expect(messages).toContainEqual({ kind: 'token', id: key.id, generation: 5 });
+    });
+
+    it('leaves a token at least as new alone', async () => {
+      const { generation } = await stored('newer');
+      const token = { ...issued('older', LIFE), generation, remainingMs: LIFE };
+      expect(await store.seed(key, token)).toBe('kept');
+      expect((await store.find(key))?.token.reveal()).toBe('newer');
+    });
+
+    it('lets the next lease have a higher generation', async () => {
+      const generation = 2 ** 52;
+      await store.seed(key, { ...issued('kept', LIFE), generation, remainingMs: LIFE });
+      expect((await lead('one', { haveGeneration: generation })).generation).toBeGreaterThan(generation);
+    });
+  });
+
+  describe(`${name}: invalidation`, () => {
+    it('drops the token of that generation once, and tells everybody', async () => {
+      const messages = listen();
+      const { generation } = await stored();
+      const outcomes = await Promise.all(Array.from({ length: 10 }, () => store.invalidate(key, generation, 500)));
+      expect(outcomes.toSorted()).toEqual(
+        ['invalidated', ...Array.from({ length: 9 }, () => 'not_current')].toSorted(),
+      );
+      expect(await store.find(key)).toBeUndefined();
+      await passMs(20);
+      expect(messages).toContainEqual({ kind: 'invalidated', id: key.id, generation });
+    });
+
+    it('leaves another generation alone', async () => {
+      const { generation } = await stored();
+      expect(await store.invalidate(key, generation - 1, 500)).toBe('not_current');
+      expect(await store.find(key)).toBeDefined();
+    });
+
+    it('is believed once per interval', async () => {
+      const first = await stored('one');
+      await store.invalidate(key, first.generation, 500);
+      const second = await stored('two');
+      expect(await store.invalidate(key, second.generation, 500)).toBe('too_soon');
+      expect((await store.find(key))?.token.reveal()).toBe('two');
+      await passMs(501);
+      expect(await store.invalidate(key, second.generation, 500)).toBe('invalidated');
+    });
+  });
+
+  describe(`${name}: listening`, () => {
+    it('ends when told to', async () => {
+      const heard: StoreMessage[] = [];
+      const stop = store.subscribe((message) => heard.push(message));
+      stop();
+      await stored();
+      await passMs(20);
+      expect(heard).toEqual([]);
+    });
+  });
+}
