@@ -1,0 +1,2 @@
+import { Vault } from '#vault';
+void Vault;

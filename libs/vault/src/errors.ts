@@ -1,0 +1,24 @@
+/**
+ * - `unreadable`: the store cannot be read, or what it holds is not a vault
+ * - `wrong_key`: a record is sealed under a master key that the ring does not hold
+ * - `damaged`: a record was changed, cut or moved since it was sealed
+ * - `unwritable`: nothing was written
+ * - `conflict`: somebody else changed the record first; nothing was written
+ * - `not_found`: there is no such record
+ * - `invalid`: what was given cannot be stored; the message says why
+ * - `archive`: the archive cannot be read or holds no credentials; the message says why
+ */
+export type VaultErrorCode =
+  'unreadable' | 'wrong_key' | 'damaged' | 'unwritable' | 'conflict' | 'not_found' | 'invalid' | 'archive';
+
+/** Everything the vault throws on purpose. Messages name records and files, never a value. */
+export class VaultError extends Error {
+  constructor(
+    readonly code: VaultErrorCode,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+    this.name = 'VaultError';
+  }
+}

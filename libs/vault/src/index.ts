@@ -1,0 +1,24 @@
+export { ARCHIVE_LIMITS, readArchive } from './archive.js';
+export { callerKeyId, callerKeyMatches, hashOfCallerKey, isCallerKey, newCallerKey } from './caller-key.js';
+export { decodeText, type FoundCredentials, readCredentials } from './credential-text.js';
+export { VaultError, type VaultErrorCode } from './errors.js';
+export { FileVaultStore } from './file-vault-store.js';
+export { CLIENT_PATTERN, type Grant, isGranted, MERCHANT_PATTERN } from './grants.js';
+export { KeyRing } from './key-ring.js';
+export { MemoryVaultStore } from './memory-vault-store.js';
+export { isName, NAME_PATTERN } from './names.js';
+export {
+  BASIC_ENCODINGS,
+  type BasicEncoding,
+  type CallerKeyRecord,
+  type CallerRecord,
+  type ClientRecord,
+  type Environment,
+  ENVIRONMENTS,
+  type Role,
+  ROLES,
+} from './records.js';
+export { Sealer } from './sealer.js';
+export { Secret } from './secret.js';
+export { type CallerKeyShownOnce, type ClientCredentials, Vault } from './vault.js';
+export type { VaultStore } from './vault-store.js';
