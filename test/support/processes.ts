@@ -1,0 +1,94 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
+import { join } from 'node:path';
+
+import { aFolder } from './folder.js';
+
+export const root = join(import.meta.dirname, '../..');
+
+/** A process of ours, as in production: built code, plain node, nothing of our own environment but PATH. */
+export interface RunningProcess {
+  /** Where it listens, such as `http://127.0.0.1:43123`. */
+  readonly url: string;
+  readonly child: ChildProcess;
+  /** All that it has printed so far, on both streams. */
+  output(): string;
+  /** SIGTERM, and SIGKILL if that does not end it within 20 s.
+   *  @returns the exit code; null if it had to be killed */
+  stop(signal?: NodeJS.Signals): Promise<number | null>;
+}
+
+export interface EndedProcess {
+  readonly code: number | null;
+  readonly output: string;
+}
+
+const started = new Set<RunningProcess>();
+const READY_WITHIN_MS = 20_000;
+const STOP_WITHIN_MS = 20_000;
+
+afterAll(async () => {
+  await Promise.all([...started].map((each) => each.stop()));
+});
+
+function launch(entry: string, env: Record<string, string>, cwd: string) {
+  const child = spawn(process.execPath, [join(root, 'dist/apps', entry, 'src/main.js')], {
+    cwd,
+    env: { PATH: process.env['PATH'] ?? '', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  const log = createWriteStream(join(cwd, 'output.log'), { flags: 'a' });
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+      log.write(text);
+    });
+  }
+  const ended = once(child, 'close').then(() => log.end());
+  return { child, ended, output: () => output };
+}
+
+/** Starts `apps/<entry>` and waits until it says where it listens. */
+export async function start(entry: string, env: Record<string, string>, cwd = aFolder()): Promise<RunningProcess> {
+  const { child, ended, output } = launch(entry, env, cwd);
+  const running = {
+    child,
+    output,
+    url: '',
+    async stop(signal: NodeJS.Signals = 'SIGTERM') {
+      started.delete(running);
+      const timer = setTimeout(() => child.kill('SIGKILL'), STOP_WITHIN_MS);
+      if (child.exitCode === null && child.signalCode === null) child.kill(signal);
+      await ended;
+      clearTimeout(timer);
+      return child.exitCode;
+    },
+  };
+  started.add(running);
+  const url = await eventually(() => {
+    if (child.exitCode !== null) throw new Error(`${entry} ended with ${child.exitCode}: ${output()}`);
+    return /listening on (http\S+)/.exec(output())?.[1];
+  }, READY_WITHIN_MS);
+  return Object.assign(running, { url });
+}
+
+/** Runs `apps/<entry>` until it ends by itself. */
+export async function runToEnd(entry: string, env: Record<string, string>, cwd = aFolder()): Promise<EndedProcess> {
+  const { child, ended, output } = launch(entry, env, cwd);
+  const timer = setTimeout(() => child.kill('SIGKILL'), READY_WITHIN_MS);
+  await ended;
+  clearTimeout(timer);
+  return { code: child.exitCode, output: output() };
+}
+
+/** Waits until `look` finds something, looking every 10 ms. */
+export async function eventually<T>(look: () => T | undefined | Promise<T | undefined>, limitMs = 5_000): Promise<T> {
+  for (const deadline = Date.now() + limitMs; Date.now() < deadline;) {
+    const found = await look();
+    if (found !== undefined) return found;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  throw new Error(`not seen within ${limitMs} ms: ${look.toString()}`);
+}
