@@ -1,2 +1,81 @@
-import { Vault } from '#vault';
-void Vault;
+import 'reflect-metadata';
+
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { NestFactory } from '@nestjs/core';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+
+import { Vault, VaultError } from '#vault';
+
+import { AppModule } from './app.module.js';
+import { BrokerConfig, ConfigError } from './config/broker-config.js';
+import { Drain } from './http/drain.js';
+import { createFastify } from './http/fastify.js';
+import { ProblemFilter } from './http/problem.filter.js';
+import { Routes } from './http/routes.js';
+import { PinoLogger } from './pino-logger.js';
+
+/** `EX_CONFIG` of sysexits.h. */
+const EXIT_CONFIG = 78;
+
+try {
+  const stopped = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
+  const app = await create();
+  const config = app.get(BrokerConfig);
+  const log = new PinoLogger(config.logLevel);
+  app.useLogger(log);
+  await app.listen(config.port, config.host);
+  log.log({ event: 'started', tokens: 'in memory, one replica', clients: app.get(Vault).clients.length });
+  log.announce(`token-broker listening on ${await app.getUrl()}`);
+  await stopped;
+  await drain(app, config, log);
+} catch (error) {
+  process.stderr.write(`${reasonOf(error)}\n`);
+  process.exitCode = error instanceof ConfigError ? EXIT_CONFIG : 1;
+}
+
+async function create(): Promise<NestFastifyApplication> {
+  const routes = new Routes();
+  const filter = new ProblemFilter(routes);
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule, createFastify(filter, routes), {
+    bodyParser: false,
+    abortOnError: false,
+    logger: false,
+  });
+  app.useGlobalFilters(filter);
+  const state = app.get(Drain);
+  app
+    .getHttpAdapter()
+    .getInstance()
+    .addHook('onRequest', (_, reply, done) => {
+      if (state.draining) void reply.header('Connection', 'close');
+      done();
+    });
+  return app;
+}
+
+/** Says that it is not ready, serves on until load balancers have seen that, then answers what is under way. */
+async function drain(app: NestFastifyApplication, config: BrokerConfig, log: PinoLogger): Promise<void> {
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => process.exit(1));
+  app.get(Drain).begin();
+  log.log({ event: 'draining' });
+  await sleep(config.shutdownDelayMs);
+  const server = app.getHttpServer();
+  const cut = setTimeout(() => server.closeAllConnections(), config.shutdownTimeoutMs);
+  await app.close();
+  clearTimeout(cut);
+  log.log({ event: 'stopped' });
+}
+
+/** One clear line for what an operator can mend; everything for what only we can. */
+function reasonOf(error: unknown): string {
+  if (error instanceof ConfigError) return error.problems.map((problem) => `setting ${problem}`).join('\n');
+  if (error instanceof VaultError) return `token-broker cannot start: ${error.message}`;
+  if (!(error instanceof Error)) return `token-broker cannot start: ${String(error)}`;
+  return 'syscall' in error ? `token-broker cannot start: ${listenFailure(error)}` : (error.stack ?? error.message);
+}
+
+function listenFailure({ message }: Error): string {
+  return message.includes('EADDRINUSE') ? `the port is in use (${message})` : message;
+}

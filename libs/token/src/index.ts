@@ -11,7 +11,7 @@ export {
   ValidityUnavailableError,
 } from './errors.js';
 export type { RefreshCause, TokenEvent } from './events.js';
-export { tokenKey, type TokenKey, type TokenSubject } from './key.js';
+export { isMerchantVat, tokenKey, type TokenKey, type TokenSubject } from './key.js';
 export { MemoryTokenStore } from './memory-token-store.js';
 export { defaultPolicy, type TokenPolicy } from './policy.js';
 export type { IssuedToken, TokenIssuer, TokenStore } from './ports.js';

@@ -1,0 +1,65 @@
+import { Type } from 'class-transformer';
+import {
+  ArrayMaxSize,
+  ArrayUnique,
+  IsArray,
+  IsBoolean,
+  IsIn,
+  IsInt,
+  IsOptional,
+  IsString,
+  Matches,
+  Max,
+  Min,
+  ValidateNested,
+} from 'class-validator';
+
+import { CLIENT_PATTERN, type Grant, MERCHANT_PATTERN, type Role, ROLES } from '#vault';
+
+const TEN_YEARS_SECONDS = 315_360_000;
+
+/** What a caller may ask tokens for. */
+export class GrantBody implements Grant {
+  /** A client's name, or the beginning of one with `*` behind it. */
+  @IsString()
+  @Matches(CLIENT_PATTERN, { message: '$property must be a client name, or the beginning of one with * behind it' })
+  client!: string;
+
+  /** VAT numbers, or the beginnings of some with `*` behind it. */
+  @IsArray()
+  @ArrayMaxSize(10_000)
+  @IsString({ each: true })
+  @Matches(MERCHANT_PATTERN, {
+    each: true,
+    message: '$property must each be DK or FI and 8 digits, or the beginning of that with * behind it',
+  })
+  merchants: string[] = [];
+
+  /** Whether tokens bound to no merchant are granted. Default false. */
+  @IsBoolean()
+  unrestricted = false;
+}
+
+/** A caller, as it is created or replaced. */
+export class CallerBody {
+  @IsArray()
+  @ArrayUnique()
+  @IsIn(ROLES, { each: true })
+  roles!: Role[];
+
+  /** Needed for the role `token` alone. */
+  @IsArray()
+  @ArrayMaxSize(1_000)
+  @ValidateNested({ each: true })
+  @Type(() => GrantBody)
+  grants: GrantBody[] = [];
+}
+
+export class CallerKeyBody {
+  /** How long the key is good for, in seconds; for ever if absent. 1 to ten years. */
+  @IsOptional()
+  @IsInt()
+  @Min(1)
+  @Max(TEN_YEARS_SECONDS)
+  expires_in?: number;
+}

@@ -1,0 +1,10 @@
+import { Module } from '@nestjs/common';
+
+import { AccessModule } from './access/access.module.js';
+import { ConfigModule } from './config/config.module.js';
+import { HealthModule } from './health/health.module.js';
+import { TokenModule } from './token/token.module.js';
+import { VaultModule } from './vault/vault.module.js';
+
+@Module({ imports: [ConfigModule, VaultModule, AccessModule, TokenModule, HealthModule] })
+export class AppModule {}

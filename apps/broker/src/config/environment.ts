@@ -1,0 +1,135 @@
+import { Transform } from 'class-transformer';
+import { IsOptional, ValidateBy } from 'class-validator';
+
+import { LOG_LEVELS, type LogLevel } from './broker-config.js';
+
+/**
+ * The environment variables, as they are given. A name that stands here and nowhere else is still complete: the
+ * validator reads the list from this class, and so does the test of `.env.example`.
+ */
+export class Environment {
+  @OneOf(['development', 'production', 'test'])
+  NODE_ENV: 'development' | 'production' | 'test' = 'development';
+
+  @Text()
+  HOST?: string;
+  @Whole(0, 65_535)
+  PORT = 3_000;
+  @OneOf(LOG_LEVELS)
+  LOG_LEVEL: LogLevel = 'info';
+
+  @OneOf(['file'])
+  VAULT_STORE = 'file';
+  @Text()
+  VAULT_PATH = 'data/vault.json';
+  @Text()
+  VAULT_KEYS?: string;
+  @Matching(/^[\x21-\x7e]{24,512}$/, 'be 24 to 512 visible ASCII characters')
+  ADMIN_KEY?: string;
+
+  @BaseUrl()
+  UPSTREAM_SANDBOX_URL = 'https://api.sandbox.mobilepay.dk/integrator-authentication';
+  @BaseUrl()
+  UPSTREAM_PRODUCTION_URL = 'https://api.mobilepay.dk/integrator-authentication';
+  @Text()
+  UPSTREAM_CA_FILE?: string;
+  @Whole(100, 20_000)
+  UPSTREAM_TIMEOUT_MS = 2_000;
+  @Whole(0, 5)
+  UPSTREAM_RETRIES = 2;
+
+  @Fraction(0.1, 0.95)
+  REFRESH_AT = 0.75;
+  @Whole(0, 3_600)
+  REFRESH_JITTER_SECONDS = 120;
+  @Whole(1, 600)
+  SAFETY_MARGIN_SECONDS = 60;
+  @Whole(2_000, 60_000)
+  LEASE_MS = 8_000;
+  @Whole(100, 30_000)
+  LEASE_RENEW_MS = 2_500;
+  @Whole(2_000, 120_000)
+  REFRESH_LEASE_MS = 20_000;
+  @Whole(100, 60_000)
+  REFRESH_LEASE_RENEW_MS = 5_000;
+  @Whole(100, 60_000)
+  WAIT_BUDGET_MS = 10_000;
+
+  @Whole(0, 300_000)
+  SHUTDOWN_DELAY_MS?: number;
+  @Whole(0, 300_000)
+  SHUTDOWN_TIMEOUT_MS = 15_000;
+
+  @NotYet()
+  REDIS_URL?: string;
+  @NotYet()
+  REDIS_SENTINELS?: string;
+  @NotYet()
+  REDIS_CLUSTER_NODES?: string;
+  @NotYet()
+  CALLER_JWT_ISSUERS_FILE?: string;
+  @NotYet()
+  TLS_CERT_FILE?: string;
+}
+
+function rule(must: string, holds: (value: unknown) => boolean, read = (text: string): unknown => text) {
+  return (target: object, property: string): void => {
+    IsOptional()(target, property);
+    Transform(({ value }) => (typeof value === 'string' ? read(value) : value))(target, property);
+    ValidateBy({ name: 'rule', validator: { validate: holds, defaultMessage: () => `must ${must}` } })(
+      target,
+      property,
+    );
+  };
+}
+
+function Text() {
+  return Matching(/^\P{Cc}+$/u, 'be text without control characters');
+}
+
+function Matching(pattern: RegExp, must: string) {
+  return rule(must, (value) => typeof value === 'string' && pattern.test(value));
+}
+
+function OneOf(values: readonly string[]) {
+  return rule(`be ${values.join(' or ')}`, (value) => values.includes(String(value)));
+}
+
+function Whole(min: number, max: number) {
+  return rule(
+    `be a whole number from ${min} to ${max}`,
+    (value) => Number.isInteger(value) && within(Number(value), min, max),
+    (text) => (/^\d+$/.test(text) ? Number(text) : text),
+  );
+}
+
+function Fraction(min: number, max: number) {
+  return rule(
+    `be a number from ${min} to ${max}`,
+    (value) => typeof value === 'number' && within(value, min, max),
+    (text) => (/^\d*\.?\d+$/.test(text) ? Number(text) : text),
+  );
+}
+
+function BaseUrl() {
+  return rule(
+    'be an absolute http or https URL without user, query or fragment',
+    (value) => typeof value === 'string' && isBaseUrl(value),
+    (text) => text.replace(/\/+$/, ''),
+  );
+}
+
+/** A setting that a later version reads: to ignore it would be to lie to whoever sets it. */
+function NotYet() {
+  return rule('not be set: this version does not support it yet', () => false);
+}
+
+function within(value: number, min: number, max: number): boolean {
+  return value >= min && value <= max;
+}
+
+function isBaseUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, username, password, search, hash } = new URL(text);
+  return /^https?:$/.test(protocol) && `${username}${password}${search}${hash}` === '';
+}

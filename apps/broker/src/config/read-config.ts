@@ -1,0 +1,162 @@
+import { X509Certificate } from 'node:crypto';
+
+import { plainToInstance } from 'class-transformer';
+import { getMetadataStorage, validateSync } from 'class-validator';
+
+import { defaultPolicy, type TokenPolicy } from '#token';
+import { KeyRing, newCallerKey, Secret, VaultError } from '#vault';
+
+import { BrokerConfig, ConfigError, type UpstreamConfig } from './broker-config.js';
+import { Environment } from './environment.js';
+import { codeOf, keptSecret, readNamed, withSecretFiles } from './secrets.js';
+
+/** Where development keeps the keys that nobody gave it. */
+const DEVELOPMENT_KEYS = { vaultKeys: 'data/master.key', adminKey: 'data/admin.key' };
+/** The longest pauses before the retries of a grant, in ms: 200, 400, 800 … */
+const FIRST_BACKOFF_MS = 200;
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
+
+export const SETTING_NAMES: readonly string[] = [
+  ...new Set(
+    getMetadataStorage()
+      .getTargetValidationMetadatas(Environment, '', true, false)
+      .map(({ propertyName }) => propertyName),
+  ),
+];
+
+/** Reads and checks every setting. In development, makes and keeps the keys that are not given.
+ *  @throws ConfigError with all that is wrong */
+export function readConfig(env: NodeJS.ProcessEnv): BrokerConfig {
+  const problems: string[] = [];
+  const given = readEnvironment(withSecretFiles(env, problems), problems);
+  const production = given.NODE_ENV === 'production';
+  const policy = readPolicy(given);
+  problems.push(...crossChecks(given, policy));
+  const config = {
+    production,
+    host: given.HOST ?? (production ? '0.0.0.0' : '127.0.0.1'),
+    port: given.PORT,
+    logLevel: given.LOG_LEVEL,
+    vaultPath: given.VAULT_PATH,
+    vaultKeys: readKeyRing(given, problems),
+    adminKey: readAdminKey(given, problems),
+    upstream: readUpstream(given, problems),
+    policy,
+    shutdownDelayMs: given.SHUTDOWN_DELAY_MS ?? (production ? 5_000 : 0),
+    shutdownTimeoutMs: given.SHUTDOWN_TIMEOUT_MS,
+  };
+  const { vaultKeys } = config;
+  if (problems.length > 0 || !vaultKeys) throw new ConfigError(problems);
+  return Object.freeze({ ...config, vaultKeys });
+}
+
+/** An empty variable counts as none: that is how compose files and charts leave one out. */
+function readEnvironment(env: NodeJS.ProcessEnv, problems: string[]): Environment {
+  const named = SETTING_NAMES.filter((name) => env[name] !== undefined && env[name] !== '');
+  const given = plainToInstance(Environment, Object.fromEntries(named.map((name) => [name, env[name]])));
+  for (const { property, constraints } of validateSync(given)) {
+    problems.push(`${property} ${Object.values(constraints ?? {}).join(', ')}`);
+  }
+  return given;
+}
+
+function readPolicy(given: Environment): TokenPolicy {
+  return {
+    ...defaultPolicy,
+    refreshAt: given.REFRESH_AT,
+    refreshJitterMs: given.REFRESH_JITTER_SECONDS * 1_000,
+    safetyMarginMs: given.SAFETY_MARGIN_SECONDS * 1_000,
+    leaseMs: given.LEASE_MS,
+    leaseRenewMs: given.LEASE_RENEW_MS,
+    refreshLeaseMs: given.REFRESH_LEASE_MS,
+    refreshLeaseRenewMs: given.REFRESH_LEASE_RENEW_MS,
+    waitBudgetMs: given.WAIT_BUDGET_MS,
+  };
+}
+
+/** The settings that only make sense together. */
+function crossChecks(given: Environment, policy: TokenPolicy): string[] {
+  const problems: string[] = [];
+  const backoffsMs = FIRST_BACKOFF_MS * (2 ** given.UPSTREAM_RETRIES - 1);
+  const seriesMs = (given.UPSTREAM_RETRIES + 1) * given.UPSTREAM_TIMEOUT_MS + backoffsMs;
+  if (seriesMs >= policy.longestHoldMs) {
+    problems.push(
+      `UPSTREAM_TIMEOUT_MS and UPSTREAM_RETRIES together must take less than ${policy.longestHoldMs} ms, pauses included`,
+    );
+  }
+  if (given.LEASE_RENEW_MS * 2 > given.LEASE_MS) {
+    problems.push('LEASE_RENEW_MS must be at most half of LEASE_MS, or one lost renewal loses the lease');
+  }
+  if (given.REFRESH_LEASE_RENEW_MS * 2 > given.REFRESH_LEASE_MS) {
+    problems.push(
+      'REFRESH_LEASE_RENEW_MS must be at most half of REFRESH_LEASE_MS, or one lost renewal loses the lease',
+    );
+  }
+  return problems;
+}
+
+function readKeyRing(given: Environment, problems: string[]): KeyRing | undefined {
+  if (given.VAULT_KEYS === undefined && given.NODE_ENV === 'production') {
+    problems.push('VAULT_KEYS must be set in production: id:base64 of 32 bytes, comma-separated');
+    return undefined;
+  }
+  const generate = () => KeyRing.generate('development');
+  const text = given.VAULT_KEYS ?? kept(DEVELOPMENT_KEYS.vaultKeys, generate, problems);
+  try {
+    return KeyRing.parse(text);
+  } catch (error) {
+    if (!(error instanceof VaultError)) throw error;
+    problems.push(`${given.VAULT_KEYS === undefined ? DEVELOPMENT_KEYS.vaultKeys : 'VAULT_KEYS'}: ${error.message}`);
+    return undefined;
+  }
+}
+
+/** Production has a built-in admin only if it is given a key for it. */
+function readAdminKey(given: Environment, problems: string[]): Secret | undefined {
+  if (given.ADMIN_KEY !== undefined) return new Secret(given.ADMIN_KEY);
+  if (given.NODE_ENV === 'production') return undefined;
+  return new Secret(kept(DEVELOPMENT_KEYS.adminKey, () => newCallerKey().key.reveal(), problems));
+}
+
+/** Makes no file while anything else is wrong: nothing half started. */
+function kept(path: string, make: () => string, problems: string[]): string {
+  if (problems.length > 0) return make();
+  try {
+    return keptSecret(path, make);
+  } catch (error) {
+    problems.push(`${path} cannot be read or made (${codeOf(error)}); set VAULT_KEYS and ADMIN_KEY instead`);
+    return make();
+  }
+}
+
+function readUpstream(given: Environment, problems: string[]): UpstreamConfig {
+  const baseUrls = { sandbox: given.UPSTREAM_SANDBOX_URL, production: given.UPSTREAM_PRODUCTION_URL };
+  if (given.NODE_ENV === 'production') {
+    for (const name of ['UPSTREAM_SANDBOX_URL', 'UPSTREAM_PRODUCTION_URL'] as const) {
+      if (isPlainHttpAbroad(given[name])) problems.push(`${name} must be https in production, except on loopback`);
+    }
+  }
+  return {
+    baseUrls,
+    ca: readCa(given.UPSTREAM_CA_FILE, problems),
+    timeoutMs: given.UPSTREAM_TIMEOUT_MS,
+    retries: given.UPSTREAM_RETRIES,
+  };
+}
+
+function readCa(path: string | undefined, problems: string[]): string | undefined {
+  const ca = path === undefined ? undefined : readNamed('UPSTREAM_CA_FILE', path, problems);
+  if (ca === undefined) return undefined;
+  try {
+    void new X509Certificate(ca);
+  } catch {
+    problems.push('UPSTREAM_CA_FILE must hold a certificate in PEM');
+  }
+  return ca;
+}
+
+function isPlainHttpAbroad(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, hostname } = new URL(text);
+  return protocol === 'http:' && !LOOPBACK.test(hostname);
+}

@@ -1,0 +1,63 @@
+import { randomUUID } from 'node:crypto';
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import type { FastifyServerOptions } from 'fastify';
+
+import type { ProblemFilter } from './problem.filter.js';
+import type { Routes } from './routes.js';
+
+/** The longest body that is read, in bytes; an import has limits of its own. */
+const BODY_LIMIT_BYTES = 65_536;
+/** Longer than the idle limit of common load balancers (60 s), so that they hang up first. */
+const KEEP_ALIVE_MS = 72_000;
+const REQUEST_TIMEOUT_MS = 30_000;
+/** What a caller may give as the id to find its request in the log by. */
+const CORRELATION_ID = /^[\w.:-]{1,128}$/;
+
+/** Fastify as the broker wants it: JSON and forms alone, and a problem document for whatever else is sent. */
+export function createFastify(filter: ProblemFilter, routes: Routes): FastifyAdapter {
+  const options: FastifyServerOptions = {
+    bodyLimit: BODY_LIMIT_BYTES,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    // A request that arrives on an open connection while the server closes is answered, and the connection closed.
+    return503OnClosing: false,
+    genReqId: (request) => {
+      const given = request.headers['x-correlation-id'];
+      return typeof given === 'string' && CORRELATION_ID.test(given) ? given : randomUUID();
+    },
+    frameworkErrors: (error, request, reply) => filter.send(adapter.mapException(error), request, reply),
+    clientErrorHandler: answerBrokenHttp,
+  };
+  const adapter = new FastifyAdapter(options);
+  const fastify = adapter.getInstance();
+  fastify.removeContentTypeParser('text/plain');
+  fastify.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_, body, done) =>
+    done(null, new URLSearchParams(String(body))),
+  );
+  fastify.addHook('onRoute', (route) => routes.remember(route));
+  return adapter;
+}
+
+/** What is not even HTTP never becomes a request: it is answered on the bare socket. */
+function answerBrokenHttp(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const status = error.code === 'HPE_HEADER_OVERFLOW' ? 431 : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400;
+  const body = JSON.stringify({
+    type: 'urn:token-broker:problem:invalid_request',
+    title: 'The request is not valid',
+    status,
+    detail: STATUS_CODES[status],
+    code: 'invalid_request',
+    correlation_id: randomUUID(),
+  });
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/problem+json; charset=utf-8\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}

@@ -1,0 +1,119 @@
+import { HttpService } from '@nestjs/axios';
+import { Injectable, Logger } from '@nestjs/common';
+import { isAxiosError } from 'axios';
+import { catchError, defer, lastValueFrom, map, retry, throwError, timer } from 'rxjs';
+
+import { type IssuedToken, IssuerError, type TokenIssuer, type TokenSubject } from '#token';
+import { type ClientRecord, Vault } from '#vault';
+
+import { BrokerConfig } from '../config/broker-config.js';
+import { readGrantAnswer, TransientError } from './grant-answer.js';
+
+/** The longest answer that is read, in bytes. */
+const MAX_ANSWER_BYTES = 65_536;
+/** The longest pause before the first retry, in ms; it doubles with each. The pause is chosen at random up to it. */
+const FIRST_BACKOFF_MS = 200;
+
+/**
+ * MobilePay's Integrator Authentication API: OAuth 2.0 client credentials (RFC 6749 §4.4), Basic authentication, and
+ * optionally one merchant. Retries network errors, 5xx and unreadable answers, nothing else.
+ */
+@Injectable()
+export class HttpTokenIssuer implements TokenIssuer {
+  readonly #log = new Logger('issuer');
+  readonly #notedAsOpaque = new Set<string>();
+
+  constructor(
+    private readonly http: HttpService,
+    private readonly vault: Vault,
+    private readonly config: BrokerConfig,
+  ) {}
+
+  async issue(subject: TokenSubject, signal: AbortSignal): Promise<IssuedToken> {
+    const client = this.#clientOf(subject);
+    const { retries } = this.config.upstream;
+    const issued = await lastValueFrom(
+      defer(() => this.#attempt(client, subject, signal)).pipe(
+        retry({
+          count: retries,
+          delay: (error, attempt) =>
+            error instanceof TransientError && !signal.aborted
+              ? timer(Math.random() * FIRST_BACKOFF_MS * 2 ** (attempt - 1))
+              : throwError(() => error),
+        }),
+      ),
+    );
+    if (issued.opaque) this.#noteOpaque(subject.client);
+    return issued;
+  }
+
+  /** Said once per client: neither the merchant nor the expiry of such a token can be checked. */
+  #noteOpaque(client: string): void {
+    if (this.#notedAsOpaque.has(client)) return;
+    this.#notedAsOpaque.add(client);
+    this.#log.log({ event: 'opaque_token', client });
+  }
+
+  #attempt(client: ClientRecord, subject: TokenSubject, signal: AbortSignal) {
+    const { timeoutMs } = this.config.upstream;
+    const form = new URLSearchParams({ grant_type: 'client_credentials' });
+    if (subject.merchantVat !== undefined) form.set('merchant_vat', subject.merchantVat);
+    if (subject.scope !== undefined) form.set('scope', subject.scope);
+    return this.http
+      .request<string>({
+        method: 'POST',
+        url: subject.tokenUrl,
+        data: form.toString(),
+        headers: {
+          ...client.extraHeaders,
+          Accept: 'application/json',
+          'Content-Type': 'application/x-www-form-urlencoded',
+          Authorization: basicAuthorization(client),
+        },
+        // Not axios' own limit, which an answer that trickles in would not meet.
+        signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
+        responseType: 'text',
+        transformResponse: (body: unknown) => body,
+        validateStatus: () => true,
+        maxRedirects: 0,
+        maxContentLength: MAX_ANSWER_BYTES,
+        proxy: false,
+      })
+      .pipe(
+        catchError((error: unknown) => throwError(() => asIssuerError(error, timeoutMs))),
+        map(({ status, headers, data }) =>
+          readGrantAnswer({ status, date: headers['date'], retryAfter: headers['retry-after'], body: data }, subject),
+        ),
+      );
+  }
+
+  /** The record that the subject was made from; a newer one would get a token under the wrong key. */
+  #clientOf({ client, credentialGeneration }: TokenSubject): ClientRecord {
+    const record = this.vault.findClient(client);
+    if (!record?.enabled || record.generation !== credentialGeneration) {
+      throw new IssuerError('credentials_rejected', 'the credentials were replaced or switched off meanwhile');
+    }
+    return record;
+  }
+}
+
+function basicAuthorization({ clientId, secrets, basicEncoding }: ClientRecord): string {
+  const halves = [clientId, secrets[0]?.secret.reveal() ?? ''];
+  const text = (basicEncoding === 'form' ? halves.map(formEncoded) : halves).join(':');
+  return `Basic ${Buffer.from(text).toString('base64')}`;
+}
+
+function formEncoded(text: string): string {
+  return new URLSearchParams({ '': text }).toString().slice(1);
+}
+
+/** An AxiosError carries the request with its Authorization header: none of it passes this line. */
+function asIssuerError(error: unknown, timeoutMs: number): IssuerError {
+  const { code = 'unknown', message = '' } = isAxiosError(error) ? error : {};
+  if (message.startsWith('maxContentLength')) {
+    return new TransientError('upstream_invalid', `the answer is longer than ${MAX_ANSWER_BYTES} bytes`);
+  }
+  return code === 'ERR_CANCELED'
+    ? new TransientError('upstream_unavailable', `no answer within ${timeoutMs} ms`)
+    : new TransientError('upstream_unavailable', `the connection failed (${code})`);
+}

@@ -1,0 +1,54 @@
+import { Body, Controller, Header, HttpCode, HttpStatus, Post, Req } from '@nestjs/common';
+
+import { type HeldToken, TokenBroker, type TokenKey } from '#token';
+
+import { type CallerRequest, Needs } from '../http/caller.js';
+import { systemClock } from './system-clock.js';
+import { TokenKeys } from './token-keys.js';
+import { readInvalidationRequest, readTokenRequest } from './token-requests.js';
+
+/** What each PoS V10 call must carry if the token is bound to no merchant. */
+const MERCHANT_HEADER = 'x-mobilepay-merchant-vat-number';
+
+@Controller('v1/tokens')
+@Needs('token')
+export class TokensController {
+  constructor(
+    private readonly keys: TokenKeys,
+    private readonly broker: TokenBroker,
+  ) {}
+
+  @Post()
+  @HttpCode(HttpStatus.OK)
+  @Header('Cache-Control', 'no-store')
+  create(@Req() request: CallerRequest, @Body() body: unknown) {
+    const { client, merchantVat, minValidityMs } = readTokenRequest(body);
+    const key = this.keys.find(request.caller, client, merchantVat);
+    const held = this.broker.find(key, minValidityMs);
+    return held ? answer(key, held) : this.broker.get(key, minValidityMs).then((got) => answer(key, got));
+  }
+
+  @Post('invalidate')
+  @HttpCode(HttpStatus.OK)
+  async invalidate(@Req() request: CallerRequest, @Body() body: unknown) {
+    const { client, merchantVat, tokenId } = readInvalidationRequest(body);
+    const key = this.keys.find(request.caller, client, merchantVat);
+    return { invalidated: await this.broker.invalidate(key, tokenId) };
+  }
+}
+
+function answer({ subject }: TokenKey, { token, expiresAtMs }: HeldToken) {
+  const leftMs = expiresAtMs - systemClock.now();
+  return {
+    access_token: token.reveal(),
+    token_type: token.tokenType,
+    expires_in: Math.floor(leftMs / 1_000),
+    expires_at: new Date(Date.now() + leftMs).toISOString(),
+    scope: token.scope,
+    client: subject.client,
+    ...(subject.merchantVat === undefined
+      ? { merchant_vat_header: MERCHANT_HEADER }
+      : { merchant_vat: subject.merchantVat }),
+    token_id: token.tokenId,
+  };
+}
