@@ -27,7 +27,8 @@ try {
   app.useLogger(log);
   await app.listen(config.port, config.host);
   log.log({ event: 'started', tokens: 'in memory, one replica', clients: app.get(Vault).clients.length });
-  log.announce(`token-broker listening on ${await app.getUrl()}`);
+  // Not through the log: scripts and people wait for this line, whatever the log level.
+  process.stdout.write(`token-broker listening on ${await app.getUrl()}\n`);
   await stopped;
   await drain(app, config, log);
 } catch (error) {

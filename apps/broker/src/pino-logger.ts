@@ -26,11 +26,6 @@ export class PinoLogger implements LoggerService {
   debug = (message: unknown, ...rest: unknown[]) => this.#write('debug', message, rest);
   verbose = (message: unknown, ...rest: unknown[]) => this.#write('trace', message, rest);
 
-  /** Whatever the level: scripts and people wait for this line. */
-  announce(text: string): void {
-    this.#pino.child({}, { level: 'info' }).info(text);
-  }
-
   #write(level: Exclude<LogLevel, 'silent'>, message: unknown, rest: unknown[]): void {
     const room = rest.at(-1);
     if (message instanceof Error) this.#pino[level]({ room, error: message });

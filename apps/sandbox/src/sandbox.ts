@@ -30,7 +30,7 @@ export async function createSandbox(settings: SandboxSettings): Promise<FastifyI
   // A hanging call must not hold up the stop. Unknown members are refused, not dropped.
   const app = Fastify({
     forceCloseConnections: true,
-    ajv: { customOptions: { removeAdditional: false, coerceTypes: false } },
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: false, allowUnionTypes: true } },
   });
   app.removeContentTypeParser('text/plain');
   app.addContentTypeParser(
