@@ -2,6 +2,7 @@ import {
   AccessToken,
   type Clock,
   defaultPolicy,
+  type HeldToken,
   type IssuedToken,
   type IssuerError,
   MemoryTokenStore,
@@ -88,4 +89,11 @@ export function replicas(
       }),
   );
   return { clock, issuer, store, brokers, broker: brokers[0]!, events };
+}
+
+/** Replicas of which the first holds a token. Its issuer takes 100 ms. */
+export async function warm(setup = replicas()): Promise<Replicas & { first: HeldToken }> {
+  const first = setup.broker.get(aKey(), 0);
+  await setup.clock.advance(100);
+  return { ...setup, first: await first };
 }

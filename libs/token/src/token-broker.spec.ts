@@ -1,17 +1,11 @@
 import { IssuerError, RefreshBusyError, ValidityUnavailableError } from '#token';
 
-import { aKey, replicas } from '../../../test/support/tokens.js';
+import { aKey, replicas, warm } from '../../../test/support/tokens.js';
 
 const SECOND = 1_000;
 const LIFE = 3_700 * SECOND;
 const REFRESH_POINT = 0.75 * LIFE;
 const key = aKey();
-
-async function warm(setup = replicas()) {
-  const first = setup.broker.get(key, 0);
-  await setup.clock.advance(100);
-  return { ...setup, first: await first };
-}
 
 describe('many callers of a cold key', () => {
   it('calls the issuer once for 1000 callers', async () => {
@@ -202,104 +196,6 @@ describe('renewal ahead of expiry', () => {
     await clock.advance(LIFE);
     expect(issuer.calls).toBe(1);
     expect(clock.pendingTimers).toBe(0);
-  });
-});
-
-describe('a failure', () => {
-  const unavailable = new IssuerError('upstream_unavailable', 'answered 503');
-  const rejected = new IssuerError('credentials_rejected', 'invalid_client', { scope: 'credentials' });
-
-  async function failing(error: Error, setup = replicas()) {
-    setup.issuer.failWith(error);
-    const answer = setup.broker.get(key, 0).catch((e: unknown) => e);
-    await setup.clock.advance(100);
-    return { ...setup, error: (await answer) as IssuerError };
-  }
-
-  it('is one call for 600 waiters on three replicas, who all get the same error', async () => {
-    const { brokers, clock, issuer } = replicas(3);
-    issuer.failWith(unavailable);
-    const answers = Array.from({ length: 600 }, (_, i) => brokers[i % 3]!.get(key, 0).catch((e: unknown) => e));
-    await clock.advance(100);
-    for (const error of await Promise.all(answers)) {
-      expect(error).toMatchObject({ code: 'upstream_unavailable', message: 'answered 503' });
-    }
-    expect(issuer.calls).toBe(1);
-  });
-
-  it('keeps everybody from calling again until it has cooled', async () => {
-    const { broker, clock, issuer, error } = await failing(unavailable);
-    expect(error.retryAfterMs).toBeCloseTo(800, 5);
-    await expect(broker.get(key, 0)).rejects.toMatchObject({ code: 'upstream_unavailable' });
-    expect(issuer.calls).toBe(1);
-    issuer.failWith(undefined);
-    await clock.advance(801);
-    const token = broker.get(key, 0);
-    await clock.advance(100);
-    await expect(token).resolves.toBeDefined();
-    expect(issuer.calls).toBe(2);
-  });
-
-  it.each([
-    ['upstream_unavailable', [0.8, 1.6, 3.2, 6.4, 12.8, 24, 24]],
-    ['upstream_invalid', [0.8, 1.6, 3.2, 6.4, 12.8, 24, 24]],
-    ['credentials_rejected', [30, 60, 120, 240, 480, 900, 900]],
-    ['merchant_rejected', [30, 60, 120, 240, 480, 900, 900]],
-  ] as const)('%s cools twice as long each time it repeats, in seconds %j', async (code, seconds) => {
-    const setup = replicas();
-    for (const expected of seconds) {
-      const { error } = await failing(new IssuerError(code, 'no'), setup);
-      expect(error.retryAfterMs! / SECOND).toBeCloseTo(expected, 5);
-      await setup.clock.advance(error.retryAfterMs! + 1);
-    }
-    expect(setup.issuer.calls).toBe(seconds.length);
-  });
-
-  it('starts over after a success', async () => {
-    const setup = replicas();
-    const first = await failing(unavailable, setup);
-    await setup.clock.advance(first.error.retryAfterMs! + 1);
-    setup.issuer.failWith(undefined);
-    const { first: token } = await warm(setup);
-    expect(await setup.broker.invalidate(key, token.token.tokenId)).toBe(true);
-    const again = await failing(unavailable, setup);
-    expect(again.error.retryAfterMs).toBeCloseTo(800, 5);
-  });
-
-  it('waits as long as the upstream asked, one hour at most', async () => {
-    const asked = new IssuerError('upstream_unavailable', '429', { scope: 'client', retryAfterMs: 7_000 });
-    expect((await failing(asked)).error.retryAfterMs).toBe(7_000);
-    const tooLong = new IssuerError('upstream_unavailable', '429', { scope: 'client', retryAfterMs: 1e9 });
-    expect((await failing(tooLong)).error.retryAfterMs).toBe(3_600_000);
-  });
-
-  it.each([
-    ['credentials', aKey({ merchantVat: 'FI12345678' }), aKey({ credentialGeneration: 2 })],
-    ['client', aKey({ credentialGeneration: 2 }), aKey({ client: 'other' })],
-    ['key', aKey(), aKey({ merchantVat: 'FI12345678' })],
-  ] as const)('of scope %s holds back its keys and no others', async (scope, heldBack, free) => {
-    const { broker, clock, issuer } = await failing(new IssuerError(rejected.code, 'no', { scope }));
-    await expect(broker.get(heldBack, 0)).rejects.toMatchObject({ code: 'credentials_rejected' });
-    expect(issuer.calls).toBe(1);
-    issuer.failWith(undefined);
-    const token = broker.get(free, 0);
-    await clock.advance(100);
-    await expect(token).resolves.toBeDefined();
-  });
-
-  it('that nobody foresaw is reported, and reaches the caller without its details', async () => {
-    const { error, events } = await failing(new TypeError('canary'));
-    expect(error).toMatchObject({ code: 'upstream_unavailable' });
-    expect(error.message).not.toContain('canary');
-    expect(events.map((event) => event.kind)).toEqual(['fault', 'failed']);
-  });
-
-  it('is what a token without enough life for anybody comes to', async () => {
-    const setup = replicas();
-    setup.issuer.lifeMs = 60 * SECOND;
-    const answer = expect(setup.broker.get(key, 0)).rejects.toMatchObject({ code: 'upstream_invalid' });
-    await setup.clock.advance(100);
-    await answer;
   });
 });
 

@@ -1,0 +1,135 @@
+import 'reflect-metadata';
+
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+
+import ts from 'typescript';
+
+import { ACCESS } from '../apps/broker/src/http/caller.js';
+
+const root = join(import.meta.dirname, '..');
+const MOST_LINES = 300;
+
+/** Which rooms each room may import from, besides itself and packages. */
+const ARROWS: Readonly<Record<string, readonly string[]>> = {
+  'libs/token': [],
+  'libs/vault': [],
+  'apps/sandbox': [],
+  'apps/demo': [],
+  'broker/config': ['libs/token', 'libs/vault'],
+  'broker/http': ['libs/token', 'libs/vault'],
+  'broker/vault': ['libs/vault', 'broker/config', 'broker/http'],
+  'broker/access': ['libs/vault', 'broker/config', 'broker/http', 'broker/vault'],
+  'broker/token': ['libs/token', 'libs/vault', 'broker/config', 'broker/http', 'broker/vault'],
+  'broker/health': ['libs/token', 'libs/vault', 'broker/config', 'broker/http', 'broker/token', 'broker/vault'],
+  // What puts the rooms together: the entry, the module list, the log.
+  'broker/.': [
+    'libs/vault',
+    ...['access', 'config', 'health', 'http', 'token', 'vault'].map((room) => `broker/${room}`),
+  ],
+};
+
+const CORE_PACKAGES: Readonly<Record<string, readonly string[]>> = {
+  'libs/token': [],
+  'libs/vault': ['@zip.js/zip.js', 'csv-parse/sync', 'fs-native-extensions', 'jose'],
+};
+
+interface Source {
+  readonly path: string;
+  readonly room: string;
+  readonly text: string;
+  readonly imports: readonly string[];
+}
+
+const sources: Source[] = ['apps', 'libs']
+  .flatMap((top) => readdirSync(join(root, top), { recursive: true, encoding: 'utf8' }).map((path) => join(top, path)))
+  .filter((path) => path.endsWith('.ts') && !path.endsWith('.d.ts'))
+  .map((path) => {
+    const text = readFileSync(join(root, path), 'utf8');
+    return { path, text, room: roomOf(path), imports: ts.preProcessFile(text).importedFiles.map((f) => f.fileName) };
+  });
+const shipped = sources.filter(({ path }) => !path.endsWith('.spec.ts'));
+
+/** `apps/broker/src/token/x.ts` is of the room `broker/token`, `libs/vault/src/x.ts` of `libs/vault`. */
+function roomOf(path: string): string {
+  const [top, app, , room] = path.split('/');
+  if (app !== 'broker') return `${top}/${app}`;
+  return `broker/${room?.includes('.') ? '.' : room}`;
+}
+
+/** The room that an import leads to; undefined for a package. */
+function importedRoom({ path }: Source, name: string): string | undefined {
+  if (name.startsWith('#')) return `libs/${name.slice(1)}`;
+  return name.startsWith('.') ? roomOf(relative(root, resolve(root, dirname(path), name))) : undefined;
+}
+
+it('sees the sources', () => {
+  expect(shipped.length).toBeGreaterThan(50);
+  expect(new Set(shipped.map(({ room }) => room))).toEqual(new Set(Object.keys(ARROWS)));
+});
+
+it('no room imports from one that it may not', () => {
+  const strays = shipped.flatMap((source) =>
+    source.imports.flatMap((name) => {
+      const to = importedRoom(source, name);
+      return to === undefined || to === source.room || ARROWS[source.room]!.includes(to)
+        ? []
+        : [`${source.path} imports ${name}`];
+    }),
+  );
+  expect(strays).toEqual([]);
+});
+
+it('the core uses no package but what its work is made of', () => {
+  const strays = shipped.flatMap(({ path, room, imports }) => {
+    const allowed = CORE_PACKAGES[room];
+    return (allowed ? imports : [])
+      .filter((name) => !/^(node:|[.#])/.test(name) && !allowed?.includes(name))
+      .map((name) => `${path} imports ${name}`);
+  });
+  expect(strays).toEqual([]);
+});
+
+it('the core reads no clock, no dice and no environment: they are passed in', () => {
+  const ambient = /process\.env|Date\.now\b|new Date\(\)|performance\.now|Math\.random|setTimeout|setInterval/;
+  const strays = shipped.filter(({ room, text }) => room.startsWith('libs/') && ambient.test(text));
+  // The one exception waits for another process to let go of a file.
+  expect(strays.map(({ path }) => path)).toEqual(['libs/vault/src/file-vault-store.ts']);
+});
+
+it('the broker reads its environment in one place', () => {
+  const readers = shipped.filter(({ room, text }) => room.startsWith('broker/') && text.includes('process.env'));
+  expect(readers.map(({ path }) => path)).toEqual(['apps/broker/src/config/config.module.ts']);
+});
+
+it('an AxiosError is known in one file', () => {
+  const users = shipped.filter(({ imports }) => imports.some((name) => name === 'axios'));
+  expect(users.map(({ path }) => path)).toEqual(['apps/broker/src/token/http-token-issuer.ts']);
+});
+
+it('every route says whom it serves', async () => {
+  const silent: string[] = [];
+  let routes = 0;
+  for (const { path } of shipped.filter((source) => source.path.endsWith('.controller.ts'))) {
+    const exported = Object.values((await import(join(root, path))) as Record<string, unknown>);
+    for (const controller of exported.filter((each) => typeof each === 'function')) {
+      const methods: unknown[] = Object.getOwnPropertyNames(controller.prototype).map(
+        (name) => (controller.prototype as Record<string, unknown>)[name],
+      );
+      for (const method of methods.filter((each) => typeof each === 'function')) {
+        if (Reflect.getMetadata('path', method) === undefined) continue;
+        routes += 1;
+        if (!Reflect.hasMetadata(ACCESS, method) && !Reflect.hasMetadata(ACCESS, controller)) {
+          silent.push(`${controller.name}.${method.name}`);
+        }
+      }
+    }
+  }
+  expect(routes).toBeGreaterThanOrEqual(9);
+  expect(silent).toEqual([]);
+});
+
+it('no file holds more than one thing for long', () => {
+  const long = sources.filter(({ text }) => text.split('\n').length - 1 > MOST_LINES);
+  expect(long.map(({ path }) => path)).toEqual([]);
+});
