@@ -25,7 +25,7 @@ export async function findRedis(path = process.env['PATH'] ?? ''): Promise<Redis
   const unpacked = join(cache, 'redis');
   if (!existsSync(unpacked)) await fetchInto(unpacked);
   const libraries = join(unpacked, 'usr/lib');
-  const [triplet] = (await readdir(libraries)).filter((name) => name.includes('linux'));
+  const triplet = (await readdir(libraries)).find((name) => name.includes('linux'));
   return {
     server: join(unpacked, 'usr/bin/redis-server'),
     env: { LD_LIBRARY_PATH: join(libraries, triplet ?? '') },
