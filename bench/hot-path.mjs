@@ -79,11 +79,12 @@ async function prepare() {
 
 async function send(method, url, bearer, content) {
   const isForm = content instanceof FormData;
-  const response = await fetch(url, {
+  const init = {
     method,
     headers: { authorization: `Bearer ${bearer}`, ...(!isForm && { 'content-type': 'application/json' }) },
     body: isForm ? content : JSON.stringify(content),
-  });
+  };
+  const response = await fetch(url, init);
   const text = await response.text();
   if (!response.ok) throw new Error(`${url} answered ${response.status}: ${text}`);
   return text === '' ? {} : JSON.parse(text);
