@@ -54,7 +54,7 @@ async function runDemo(): Promise<void> {
 
   say('\nGet a token yourself, in another terminal:\n');
   const body = JSON.stringify({ client: DEMO.client, merchant_vat: DEMO.merchantVat });
-  say(`curl -sS -w '\\n' -H '@${paths.header}' -H 'Content-Type: application/json' -d '${body}' ${broker}/v1/tokens`);
+  XX-H 'Content-Type: application/json' -d '${body}' ${broker}/v1/tokens`);
   say(`\nKeys are in ${relative('.', paths.access)}, logs in ${relative('.', paths.log)}. Ctrl-C stops all.`);
 
   const ended = await Promise.race(services.map((service) => service.ended().then(() => service.name)));
