@@ -54,7 +54,8 @@ async function runDemo(): Promise<void> {
 
   say('\nGet a token yourself, in another terminal:\n');
   const body = JSON.stringify({ client: DEMO.client, merchant_vat: DEMO.merchantVat });
-  XX-H 'Content-Type: application/json' -d '${body}' ${broker}/v1/tokens`);
+  const header = shellQuoted(`@${paths.header}`);
+  say(`curl -sS -w '\\n' -H ${header} -H 'Content-Type: application/json' -d '${body}' ${broker}/v1/tokens`);
   say(`\nKeys are in ${relative('.', paths.access)}, logs in ${relative('.', paths.log)}. Ctrl-C stops all.`);
 
   const ended = await Promise.race(services.map((service) => service.ended().then(() => service.name)));
@@ -71,6 +72,10 @@ async function showToken(broker: string, sandbox: string, key: string): Promise<
   done(same ? 'asked again: the same token, from memory, without a call to MobilePay' : 'asked again: a newer token');
   const stores = await listStores(sandbox, String(body['access_token']));
   done(`called PoS V10 with it: ${stores.join(', ')}`);
+}
+
+function shellQuoted(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
 function done(text: string): void {

@@ -34,6 +34,9 @@ export interface UpstreamConfig {
   readonly retries: number;
 }
 
+/** The longest pause before the first retry, in ms; it doubles with each. The pause is chosen at random up to it. */
+export const FIRST_BACKOFF_MS = 200;
+
 /** What is wrong with the settings, all of it: one line each, by name, never with a value. */
 export class ConfigError extends Error {
   constructor(readonly problems: readonly string[]) {

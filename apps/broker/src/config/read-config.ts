@@ -6,14 +6,12 @@ import { getMetadataStorage, validateSync } from 'class-validator';
 import { defaultPolicy, type TokenPolicy } from '#token';
 import { KeyRing, newCallerKey, Secret, VaultError } from '#vault';
 
-import { BrokerConfig, ConfigError, type UpstreamConfig } from './broker-config.js';
+import { BrokerConfig, ConfigError, FIRST_BACKOFF_MS, type UpstreamConfig } from './broker-config.js';
 import { Environment } from './environment.js';
 import { codeOf, keptSecret, readNamed, withSecretFiles } from './secrets.js';
 
 /** Where development keeps the keys that nobody gave it. */
 const DEVELOPMENT_KEYS = { vaultKeys: 'data/master.key', adminKey: 'data/admin.key' };
-/** The longest pauses before the retries of a grant, in ms: 200, 400, 800 … */
-const FIRST_BACKOFF_MS = 200;
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 
 export const SETTING_NAMES: readonly string[] = [

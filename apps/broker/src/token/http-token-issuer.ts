@@ -6,13 +6,11 @@ import { catchError, defer, lastValueFrom, map, retry, throwError, timer } from 
 import { type IssuedToken, IssuerError, type TokenIssuer, type TokenSubject } from '#token';
 import { type ClientRecord, Vault } from '#vault';
 
-import { BrokerConfig } from '../config/broker-config.js';
+import { BrokerConfig, FIRST_BACKOFF_MS } from '../config/broker-config.js';
 import { readGrantAnswer, TransientError } from './grant-answer.js';
 
 /** The longest answer that is read, in bytes. */
 const MAX_ANSWER_BYTES = 65_536;
-/** The longest pause before the first retry, in ms; it doubles with each. The pause is chosen at random up to it. */
-const FIRST_BACKOFF_MS = 200;
 
 /**
  * MobilePay's Integrator Authentication API: OAuth 2.0 client credentials (RFC 6749 §4.4), Basic authentication, and
