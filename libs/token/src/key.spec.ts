@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 
-import { tokenKey, type TokenSubject } from '#token';
+import { isMerchantVat, tokenKey, type TokenSubject } from '#token';
 
 const text = fc.string({ unit: 'binary', maxLength: 6 });
 const subject: fc.Arbitrary<TokenSubject> = fc.record(
@@ -61,4 +61,46 @@ describe('a token key', () => {
     expect(second!.credentialsId).not.toBe(first!.credentialsId);
     expect(second!.clientId).toBe(first!.clientId);
   });
+});
+
+describe('a merchant’s VAT number', () => {
+  const valid = fc.tuple(fc.constantFrom('DK', 'FI'), fc.nat(99_999_999)).map(([country, number]) => {
+    return country + String(number).padStart(8, '0');
+  });
+
+  /** The same rule, written the long way. */
+  function isVatTheLongWay(vat: string): boolean {
+    const digits = vat.slice(2).split('');
+    return ['DK', 'FI'].includes(vat.slice(0, 2)) && digits.length === 8 && digits.every((d) => d >= '0' && d <= '9');
+  }
+
+  it('is DK or FI and 8 digits', () => {
+    fc.assert(fc.property(valid, (vat) => expect(isMerchantVat(vat)).toBe(true)));
+  });
+
+  it('is nothing else: one character changed, added or taken away', () => {
+    const character = fc.oneof(
+      fc.constantFrom('D', 'K', 'F', 'I', 'd', 'i', '0', '9', ' ', '\n', '\u0660', '-'),
+      fc.string({ unit: 'binary', maxLength: 2 }),
+    );
+    fc.assert(
+      fc.property(valid, fc.nat(10), fc.nat(2), character, (vat, at, taken, put) => {
+        const changed = vat.slice(0, at) + put + vat.slice(at + taken);
+        expect(isMerchantVat(changed)).toBe(isVatTheLongWay(changed));
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
+  it.each([
+    '',
+    'DK1234567',
+    'DK123456789',
+    'SE12345678',
+    'dk12345678',
+    'DK 12345678',
+    ' DK12345678',
+    'DK12345678\n',
+    'DK1234567٣',
+  ])('%j is none', (other) => expect(isMerchantVat(other)).toBe(false));
 });

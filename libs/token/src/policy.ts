@@ -53,12 +53,13 @@ export interface Cooling {
   readonly stretch: number;
 }
 
-const LONGEST_RETRY_AFTER_MS = 3_600_000;
+/** What is made of `Retry-After`: "0" would let every caller call again at once. */
+const RETRY_AFTER_MS = { least: 1_000, most: 3_600_000 };
 
 /** @param random 0 inclusive to 1 exclusive */
 export function coolingOf(error: IssuerError, random: number): Cooling {
   if (error.retryAfterMs !== undefined) {
-    const waitMs = Math.min(error.retryAfterMs, LONGEST_RETRY_AFTER_MS);
+    const waitMs = Math.min(Math.max(error.retryAfterMs, RETRY_AFTER_MS.least), RETRY_AFTER_MS.most);
     return { firstMs: waitMs, maxMs: waitMs, stretch: 1 };
   }
   switch (error.code) {

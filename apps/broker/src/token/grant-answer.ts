@@ -86,8 +86,8 @@ function statedLife(value: unknown): number | undefined {
 
 /** Life by the claim `exp`, in seconds, by the upstream's clock: ours may be wrong. */
 function claimedLife({ exp, iat }: Claims, date: unknown): number | undefined {
-  const sentAtMs = typeof date === 'string' ? Date.parse(date) : Number.NaN;
-  const now = Number.isNaN(sentAtMs) ? iat : sentAtMs / 1_000;
+  const sentAtMs = httpDate(date);
+  const now = sentAtMs === undefined ? iat : sentAtMs / 1_000;
   return typeof exp === 'number' && typeof now === 'number' ? exp - now : undefined;
 }
 
@@ -106,9 +106,15 @@ function claimsOf(token: string): Claims | undefined {
 function retryAfterMsOf(value: unknown, date: unknown): number | undefined {
   if (typeof value !== 'string') return undefined;
   if (/^\d{1,9}$/.test(value)) return Number(value) * 1_000;
-  const now = typeof date === 'string' && !Number.isNaN(Date.parse(date)) ? Date.parse(date) : Date.now();
-  const then = Date.parse(value);
-  return Number.isNaN(then) ? undefined : Math.max(0, then - now);
+  const then = httpDate(value);
+  return then === undefined ? undefined : Math.max(0, then - (httpDate(date) ?? Date.now()));
+}
+
+/** A date as HTTP writes it (RFC 9110 §5.6.7), in ms since 1970. `Date.parse` alone would take "-1" for one. */
+function httpDate(value: unknown): number | undefined {
+  if (typeof value !== 'string' || !/^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)/.test(value)) return undefined;
+  const ms = Date.parse(value);
+  return Number.isNaN(ms) ? undefined : ms;
 }
 
 function parsed(body: unknown): Record<string, unknown> {
