@@ -1,7 +1,3 @@
-import { Agent as HttpAgent } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
-import { rootCertificates } from 'node:tls';
-
 import { HttpModule } from '@nestjs/axios';
 import { Module, type OnApplicationShutdown } from '@nestjs/common';
 
@@ -16,23 +12,14 @@ import { OAuthController } from './oauth.controller.js';
 import { systemClock } from './system-clock.js';
 import { TokenKeys } from './token-keys.js';
 import { TokensController } from './tokens.controller.js';
-
-/** Connections kept open to the upstream, per host. */
-const KEEP_ALIVE = { keepAlive: true, maxSockets: 64, scheduling: 'lifo' } as const;
+import { upstreamAgents } from './upstream-agents.js';
 
 @Module({
   imports: [
     VaultModule,
     HttpModule.registerAsync({
       inject: [BrokerConfig],
-      useFactory: ({ upstream: { ca } }: BrokerConfig) => ({
-        httpAgent: new HttpAgent(KEEP_ALIVE),
-        httpsAgent: new HttpsAgent({
-          ...KEEP_ALIVE,
-          minVersion: 'TLSv1.2',
-          ...(ca !== undefined && { ca: [...rootCertificates, ca] }),
-        }),
-      }),
+      useFactory: ({ upstream }: BrokerConfig) => upstreamAgents(upstream),
     }),
   ],
   controllers: [TokensController, OAuthController],
