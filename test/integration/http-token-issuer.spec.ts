@@ -28,9 +28,9 @@ interface Setup {
   readonly issuer: HttpTokenIssuer;
   readonly vault: Vault;
   readonly subject: TokenSubject;
-  issue(signal?: AbortSignal): ReturnType<HttpTokenIssuer['issue']>;
+  readonly issue: (signal?: AbortSignal) => ReturnType<HttpTokenIssuer['issue']>;
   /** What it throws; fails if it throws nothing, or what the core does not know. */
-  failure(): Promise<IssuerError>;
+  readonly failure: () => Promise<IssuerError>;
 }
 
 async function anIssuer(
@@ -162,11 +162,11 @@ describe('a grant request', () => {
 });
 
 describe('another attempt', () => {
-  it.each([
+  it.each<[string, Answering, number]>([
     ['5xx', fails(503), 3],
     ['HTML in place of a token', fails(200, {}, '<html>'), 3],
-    ['a cut connection', ((response) => response.destroy()) as Answering, 3],
-    ['half an answer', ((response) => response.writeHead(200, { 'content-length': 99 }).end(GOOD)) as Answering, 3],
+    ['a cut connection', (response) => response.destroy(), 3],
+    ['half an answer', (response) => response.writeHead(200, { 'content-length': 99 }).end(GOOD), 3],
     ['4xx', fails(400, {}, '{"error":"invalid_client"}'), 1],
     ['401', fails(401), 1],
     ['429', fails(429), 1],
@@ -308,7 +308,7 @@ describe('TLS', () => {
     const { server, failure } = await overTls(old, once);
     expect(await failure()).toMatchObject({ code: 'upstream_unavailable', message: 'the connection failed (EPROTO)' });
     // By whoever speaks it, the server is understood.
-    const client = connect({ ...old, port: server.port, ca: own.cert });
+    const client = connect({ ...old, host: '127.0.0.1', port: server.port, ca: own.cert });
     await eventOf(client, 'secureConnect');
     expect(client.getProtocol()).toBe('TLSv1.1');
     client.destroy();
@@ -319,7 +319,7 @@ describe('TLS', () => {
     ['nobody vouches for', {}, { retries: 0 }, 'DEPTH_ZERO_SELF_SIGNED_CERT'],
     ['names another host', aCertificate('DNS:elsewhere.example'), undefined, 'ERR_TLS_CERT_ALTNAME_INVALID'],
   ])('with a certificate that %s ends before anything is said', async (_, tls, upstream, code) => {
-    const ca = 'cert' in tls ? String(tls.cert) : undefined;
+    const ca = 'cert' in tls ? tls.cert : undefined;
     const { server, failure } = await overTls(tls, upstream ?? { retries: 0, ca });
     expect(await failure()).toMatchObject({ code: 'upstream_unavailable', message: expect.stringContaining(code) });
     expect(server.requests).toHaveLength(0);
