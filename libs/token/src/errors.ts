@@ -3,7 +3,7 @@ export type TokenErrorCode = IssuerErrorCode | 'refresh_busy' | 'validity_unavai
 
 /** How the upstream may fail a grant; the HTTP status of each is the edge's business. */
 export type IssuerErrorCode =
-  'credentials_rejected' | 'merchant_rejected' | 'upstream_invalid' | 'upstream_unavailable';
+  'credentials_rejected' | 'merchant_rejected' | 'scope_rejected' | 'upstream_invalid' | 'upstream_unavailable';
 
 /**
  * What a failure says something about, and so how far it is shared:

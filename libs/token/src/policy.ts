@@ -65,6 +65,7 @@ export function coolingOf(error: IssuerError, random: number): Cooling {
   switch (error.code) {
     case 'credentials_rejected':
     case 'merchant_rejected':
+    case 'scope_rejected':
       return { firstMs: 30_000, maxMs: 900_000, stretch: 1 };
     case 'upstream_invalid':
     case 'upstream_unavailable':

@@ -28,6 +28,7 @@ const STATUS: Readonly<Record<ProblemCode, number>> = {
   client_disabled: 409,
   credentials_rejected: 502,
   merchant_rejected: 422,
+  scope_rejected: 422,
   upstream_invalid: 502,
   upstream_unavailable: 503,
   refresh_busy: 503,
@@ -47,6 +48,7 @@ const TITLE: Readonly<Record<ProblemCode, string>> = {
   client_disabled: 'The client is switched off',
   credentials_rejected: 'MobilePay refused the client’s credentials',
   merchant_rejected: 'MobilePay refused the merchant',
+  scope_rejected: 'MobilePay refused the scope',
   upstream_invalid: 'MobilePay’s answer cannot be used',
   upstream_unavailable: 'MobilePay cannot be reached, or cannot answer now',
   refresh_busy: 'The token is still being refreshed',
@@ -67,6 +69,7 @@ const OAUTH_ERROR: Readonly<Record<ProblemCode, { error: string; status: number 
   client_disabled: { error: 'unauthorized_client', status: 400 },
   credentials_rejected: { error: 'server_error', status: 502 },
   merchant_rejected: { error: 'invalid_request', status: 400 },
+  scope_rejected: { error: 'invalid_scope', status: 400 },
   upstream_invalid: { error: 'server_error', status: 502 },
   upstream_unavailable: { error: 'temporarily_unavailable', status: 503 },
   refresh_busy: { error: 'temporarily_unavailable', status: 503 },
@@ -166,6 +169,7 @@ function tokenProblem(error: TokenError): Problem {
       return new Problem(error.code, error.message, { retryAfterMs: 1_000 });
     case 'credentials_rejected':
     case 'merchant_rejected':
+    case 'scope_rejected':
     case 'upstream_invalid':
     case 'upstream_unavailable':
       return new Problem(error.code, error.message, {

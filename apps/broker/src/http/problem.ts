@@ -10,6 +10,7 @@ export type ProblemCode =
   | 'client_disabled'
   | 'credentials_rejected'
   | 'merchant_rejected'
+  | 'scope_rejected'
   | 'upstream_invalid'
   | 'upstream_unavailable'
   | 'refresh_busy'

@@ -118,6 +118,7 @@ describe('a refusal', () => {
     [400, { error: 'unauthorized_client' }, 'credentials_rejected', 'credentials', false],
     [401, {}, 'credentials_rejected', 'credentials', false],
     [401, 'no JSON', 'credentials_rejected', 'credentials', false],
+    [400, { error: 'invalid_scope' }, 'scope_rejected', 'key', false],
     [400, { error: 'invalid_request' }, 'merchant_rejected', 'key', false],
     [403, 'no JSON', 'merchant_rejected', 'key', false],
     [422, {}, 'merchant_rejected', 'key', false],

@@ -47,6 +47,7 @@ function refusal({ status, retryAfter, date, body }: GrantAnswer, { merchantVat 
   if (status === 401 || (status < 500 && status >= 400 && CREDENTIAL_ERRORS.has(error ?? ''))) {
     return new IssuerError('credentials_rejected', said, { scope: 'credentials' });
   }
+  if (status === 400 && error === 'invalid_scope') return new IssuerError('scope_rejected', said);
   if (status === 400 || status === 403 || status === 422) {
     return new IssuerError(merchantVat === undefined ? 'credentials_rejected' : 'merchant_rejected', said);
   }
