@@ -1,7 +1,7 @@
 import { HttpService } from '@nestjs/axios';
 import { Injectable, Logger } from '@nestjs/common';
 import { isAxiosError } from 'axios';
-import { catchError, defer, lastValueFrom, map, retry, throwError, timer } from 'rxjs';
+import { catchError, defer, lastValueFrom, map, retry, throwError, timeout, timer } from 'rxjs';
 
 import { type IssuedToken, IssuerError, type TokenIssuer, type TokenSubject } from '#token';
 import { type ClientRecord, Vault } from '#vault';
@@ -68,8 +68,7 @@ export class HttpTokenIssuer implements TokenIssuer {
           'Content-Type': 'application/x-www-form-urlencoded',
           Authorization: basicAuthorization(client),
         },
-        // Not axios' own limit, which an answer that trickles in would not meet.
-        signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
+        signal,
         responseType: 'text',
         transformResponse: (body: unknown) => body,
         validateStatus: () => true,
@@ -78,7 +77,10 @@ export class HttpTokenIssuer implements TokenIssuer {
         proxy: false,
       })
       .pipe(
-        catchError((error: unknown) => throwError(() => asIssuerError(error, timeoutMs))),
+        // Neither axios' own limit, which an answer that trickles in would not meet, nor AbortSignal.timeout: what
+        // Node 20 makes of several signals may be collected as garbage before it fires (nodejs/node#57736).
+        timeout({ first: timeoutMs, with: () => throwError(() => tooLate(timeoutMs)) }),
+        catchError((error: unknown) => throwError(() => asIssuerError(error))),
         map(({ status, headers, data }) =>
           readGrantAnswer({ status, date: headers['date'], retryAfter: headers['retry-after'], body: data }, subject),
         ),
@@ -105,13 +107,18 @@ function formEncoded(text: string): string {
   return new URLSearchParams({ '': text }).toString().slice(1);
 }
 
+function tooLate(timeoutMs: number): TransientError {
+  return new TransientError('upstream_unavailable', `no answer within ${timeoutMs} ms`);
+}
+
 /** An AxiosError carries the request with its Authorization header: none of it passes this line. */
-function asIssuerError(error: unknown, timeoutMs: number): IssuerError {
+function asIssuerError(error: unknown): IssuerError {
+  if (error instanceof IssuerError) return error;
   const { code = 'unknown', message = '' } = isAxiosError(error) ? error : {};
   if (message.startsWith('maxContentLength')) {
     return new TransientError('upstream_invalid', `the answer is longer than ${MAX_ANSWER_BYTES} bytes`);
   }
   return code === 'ERR_CANCELED'
-    ? new TransientError('upstream_unavailable', `no answer within ${timeoutMs} ms`)
+    ? new IssuerError('upstream_unavailable', 'the call was given up')
     : new TransientError('upstream_unavailable', `the connection failed (${code})`);
 }
