@@ -14,24 +14,41 @@ const MOST_LINES = 300;
 const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'libs/token': [],
   'libs/vault': [],
+  'libs/redis': ['libs/token', 'libs/vault'],
   'apps/sandbox': [],
   'apps/demo': [],
-  'broker/config': ['libs/token', 'libs/vault'],
+  'broker/config': ['libs/token', 'libs/vault', 'libs/redis'],
   'broker/http': ['libs/token', 'libs/vault'],
-  'broker/vault': ['libs/vault', 'broker/config', 'broker/http'],
+  'broker/redis': ['libs/token', 'libs/redis', 'broker/config'],
+  'broker/vault': [
+    'libs/token',
+    'libs/vault',
+    'libs/redis',
+    'broker/config',
+    'broker/http',
+    'broker/redis',
+    'broker/.',
+  ],
   'broker/access': ['libs/vault', 'broker/config', 'broker/http', 'broker/vault'],
-  'broker/token': ['libs/token', 'libs/vault', 'broker/config', 'broker/http', 'broker/vault'],
-  'broker/health': ['libs/token', 'libs/vault', 'broker/config', 'broker/http', 'broker/token', 'broker/vault'],
+  'broker/token': [
+    'libs/token',
+    'libs/vault',
+    'libs/redis',
+    ...['config', 'http', 'redis', 'vault'].map((room) => `broker/${room}`),
+  ],
+  'broker/health': ['libs/token', 'broker/config', 'broker/http', 'broker/redis', 'broker/token'],
   // What puts the rooms together: the entry, the module list, the log.
   'broker/.': [
+    'libs/token',
     'libs/vault',
-    ...['access', 'config', 'health', 'http', 'token', 'vault'].map((room) => `broker/${room}`),
+    ...['access', 'config', 'health', 'http', 'redis', 'token', 'vault'].map((room) => `broker/${room}`),
   ],
 };
 
 const CORE_PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'libs/token': [],
   'libs/vault': ['@zip.js/zip.js', 'csv-parse/sync', 'fs-native-extensions', 'jose'],
+  'libs/redis': ['cluster-key-slot', 'ioredis'],
 };
 
 interface Source {

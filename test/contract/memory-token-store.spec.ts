@@ -13,7 +13,7 @@ it('forgets what has run out, and nothing else, however many keys come and go', 
   const clock = new FakeClock();
   const store = new MemoryTokenStore(clock);
   const kept = aKey({ client: 'kept' });
-  const request = { owner: 'one', leaseMs: 1_000, haveGeneration: 0, minRemainingMs: 0 };
+  const request = { owner: 'one', leaseMs: 1_000, haveGeneration: 0, minRemainingMs: 0, spareMs: 0 };
   const outcome = await store.acquire(kept, request);
   if (outcome.kind !== 'lead') throw new Error(outcome.kind);
   await store.commit(outcome.lease, issued('kept', 3_600_000));

@@ -1,6 +1,6 @@
-import type { TokenStore } from '#token';
+import { BREAKER, MOST_CALLS_PER_CLIENT, type TokenStore, type TokenSubject } from '#token';
 
-import type { Lease, StoreMessage } from '../../libs/token/src/ports.js';
+import type { Lease, StoreNews } from '../../libs/token/src/ports.js';
 import { aKey, issued } from '../support/tokens.js';
 
 export interface StoreUnderTest {
@@ -24,11 +24,15 @@ export function describeTokenStore(name: string, open: () => Promise<StoreUnderT
   beforeEach(async () => {
     ({ store, passMs, toleranceMs } = await open());
     keys += 1;
-    key = aKey({ client: `client-${process.pid}-${keys}` });
+    // An endpoint of its own for each test: a breaker is shared by all keys of one.
+    key = aKey({ client: `client-${process.pid}-${keys}`, tokenUrl: `https://${process.pid}-${keys}.example/token` });
   });
 
+  /** Another key of the same endpoint. */
+  const beside = (parts: Partial<TokenSubject>) => aKey({ ...key.subject, ...parts });
+
   const acquire = (owner: string, more: { haveGeneration?: number; minRemainingMs?: number } = {}, of = key) =>
-    store.acquire(of, { owner, leaseMs: LEASE, haveGeneration: 0, minRemainingMs: 0, ...more });
+    store.acquire(of, { owner, leaseMs: LEASE, haveGeneration: 0, minRemainingMs: 0, spareMs: 0, ...more });
 
   async function lead(owner: string, more: { haveGeneration?: number } = {}, of = key): Promise<Lease> {
     const outcome = await acquire(owner, more, of);
@@ -42,8 +46,8 @@ export function describeTokenStore(name: string, open: () => Promise<StoreUnderT
     return outcome.token;
   }
 
-  function listen(): StoreMessage[] {
-    const messages: StoreMessage[] = [];
+  function listen(): StoreNews[] {
+    const messages: StoreNews[] = [];
     store.subscribe((message) => messages.push(message));
     return messages;
   }
@@ -100,6 +104,23 @@ export function describeTokenStore(name: string, open: () => Promise<StoreUnderT
       expect(await store.renew(first, LEASE)).toBe('lost');
     });
 
+    it('that its owner gives back is free at once, and everybody is told', async () => {
+      const news = listen();
+      const lease = await lead('one');
+      await store.release(lease);
+      expect((await acquire('two')).kind).toBe('lead');
+      await passMs(20);
+      expect(news).toContainEqual({ kind: 'failed', id: key.id, generation: lease.generation });
+    });
+
+    it('is not given back by anybody else', async () => {
+      const slow = await lead('slow');
+      await passMs(LEASE + 1);
+      await lead('next');
+      await store.release(slow);
+      expect((await acquire('third')).kind).toBe('busy');
+    });
+
     it('is not renewed once a token of its generation is stored', async () => {
       const lease = await lead('one');
       await store.commit(lease, issued('one', LIFE));
@@ -143,6 +164,13 @@ export function describeTokenStore(name: string, open: () => Promise<StoreUnderT
       expect((await acquire('two', { haveGeneration: generation })).kind).toBe('lead');
       await passMs(20);
       expect(messages).toContainEqual({ kind: 'token', id: key.id, generation });
+    });
+
+    it('committed once more with the same lease, because the answer was lost, is the same token', async () => {
+      const lease = await lead('one');
+      await store.commit(lease, issued('one', LIFE));
+      const again = await store.commit(lease, issued('one', LIFE));
+      expect(again).toMatchObject({ kind: 'stored', token: { generation: lease.generation } });
     });
 
     it('of a slow leader does not overwrite a newer one; it gets the winner', async () => {
@@ -210,13 +238,13 @@ export function describeTokenStore(name: string, open: () => Promise<StoreUnderT
 
     it.each(['credentials', 'client'] as const)('of the %s holds back its other keys and no others', async (scope) => {
       const { client } = key.subject;
-      const sibling = aKey({ client, merchantVat: 'FI12345678' });
-      const nextGeneration = aKey({ client, credentialGeneration: 2 });
+      const sibling = beside({ merchantVat: 'FI12345678' });
+      const nextGeneration = beside({ credentialGeneration: 2 });
       await store.fail(await lead('one'), report(scope));
       expect((await acquire('two')).kind).toBe('failed');
       expect((await acquire('two', {}, sibling)).kind).toBe('failed');
       expect((await acquire('two', {}, nextGeneration)).kind).toBe(scope === 'client' ? 'failed' : 'lead');
-      expect((await acquire('two', {}, aKey({ client: `${client}-other` }))).kind).toBe('lead');
+      expect((await acquire('two', {}, beside({ client: `${client}-other` }))).kind).toBe('lead');
     });
 
     it('of one who lost the lease counts for nothing', async () => {
@@ -253,6 +281,14 @@ export function describeTokenStore(name: string, open: () => Promise<StoreUnderT
       const token = { ...issued('older', LIFE), generation, remainingMs: LIFE };
       expect(await store.seed(key, token)).toBe('kept');
       expect((await store.find(key))?.token.reveal()).toBe('newer');
+    });
+
+    it('does not bring back what was invalidated, nor anything older', async () => {
+      const { generation, ...token } = await stored('bad');
+      await store.invalidate(key, generation, 1_000);
+      expect(await store.seed(key, { ...token, generation })).toBe('invalidated');
+      expect(await store.seed(key, { ...token, generation: generation - 1 })).toBe('invalidated');
+      expect(await store.find(key)).toBeUndefined();
     });
 
     it('lets the next lease have a higher generation', async () => {
@@ -292,9 +328,108 @@ export function describeTokenStore(name: string, open: () => Promise<StoreUnderT
     });
   });
 
+  describe(`${name}: the way to the upstream`, () => {
+    const merchants = (count: number) =>
+      Array.from({ length: count }, (_, i) => beside({ merchantVat: `DK${10_000_000 + i}` }));
+
+    it('is taken by a few all of a client at once, and by the next when one has finished', async () => {
+      const all = merchants(MOST_CALLS_PER_CLIENT + 1);
+      const leases = [];
+      for (const each of all.slice(1)) leases.push(await lead(`of ${each.id}`, {}, each));
+      expect((await acquire('two', {}, all[0])).kind).toBe('busy');
+      expect((await acquire('two', {}, beside({ client: 'another' }))).kind).toBe('lead');
+      await store.commit(leases[0]!, issued('one', LIFE));
+      expect((await acquire('two', {}, all[0])).kind).toBe('lead');
+    });
+
+    it('is free again when a leader that was killed has lost its lease', async () => {
+      const all = merchants(MOST_CALLS_PER_CLIENT + 1);
+      for (const each of all.slice(1)) await lead(`of ${each.id}`, {}, each);
+      await passMs(LEASE + 1);
+      expect((await acquire('two', {}, all[0])).kind).toBe('lead');
+    });
+
+    async function tripped() {
+      const all = merchants(BREAKER.failures + 2);
+      for (const each of all.slice(2)) await store.fail(await lead('one', {}, each), report());
+      return all as [typeof key, typeof key];
+    }
+
+    it('is closed to all after so many transport failures in a row', async () => {
+      const [next] = await tripped();
+      const outcome = await acquire('two', {}, next);
+      expect(outcome).toMatchObject({ kind: 'failed', failure: { code: 'upstream_unavailable' } });
+      const { remainingMs } = (outcome as { failure: { remainingMs: number } }).failure;
+      expect(Math.abs(remainingMs - BREAKER.firstMs)).toBeLessThanOrEqual(toleranceMs);
+      expect((await store.inspectUpstream(next)).breaker).toMatchObject({ state: 'open', failures: BREAKER.failures });
+    });
+
+    it.each(['merchant_rejected', 'upstream_invalid'] as const)('stays open after any number of %s', async (code) => {
+      const [next, ...all] = merchants(2 * BREAKER.failures);
+      for (const each of all) await store.fail(await lead('one', {}, each), { ...report(), code });
+      expect((await acquire('two', {}, next)).kind).toBe('lead');
+    });
+
+    it('is open again after one answer', async () => {
+      const [next, ...all] = merchants(BREAKER.failures + 1);
+      for (const each of all.slice(1)) await store.fail(await lead('one', {}, each), report());
+      await store.commit(await lead('one', {}, all[0]), issued('one', LIFE));
+      await store.fail(await lead('one', {}, next), report());
+      expect((await store.inspectUpstream(key)).breaker).toMatchObject({ state: 'closed', failures: 1 });
+    });
+  });
+
+  describe(`${name}: a report`, () => {
+    it('shows the token without its value, the lease and the failure', async () => {
+      const { generation } = await stored('one');
+      const lease = await lead('two', { haveGeneration: generation });
+      const { token } = issued('one');
+      expect(await store.inspect(key)).toMatchObject({
+        subject: key.subject,
+        token: { tokenId: token.tokenId, generation, lifeMs: LIFE, refreshedBy: 'one' },
+        lease: { owner: 'two', generation: lease.generation },
+        failure: undefined,
+      });
+      await store.fail(lease, report('key', 300));
+      const { lease: none, failure } = await store.inspect(key);
+      expect(none).toBeUndefined();
+      expect(failure).toMatchObject({ code: 'upstream_unavailable', message: 'answered 503', inARow: 1 });
+    });
+
+    it('of a key that nobody asked for is empty', async () => {
+      const nothing = { token: undefined, lease: undefined, failure: undefined };
+      expect(await store.inspect(key)).toEqual({ subject: key.subject, ...nothing });
+      expect(await store.inspectUpstream(key)).toMatchObject({ heldBack: undefined, calls: 0 });
+    });
+
+    it('of the upstream shows what holds the client back', async () => {
+      await store.fail(await lead('one'), report('client'));
+      expect(await store.inspectUpstream(key)).toMatchObject({
+        heldBack: { scope: 'client', message: 'answered 503' },
+      });
+    });
+
+    it('of all keys comes in pages, by client and merchant, and can be narrowed to a client', async () => {
+      const vats = ['FI00000001', 'DK00000003', 'DK00000002', undefined, 'DK00000001'];
+      for (const merchantVat of vats) {
+        await store.commit(await lead('one', {}, beside({ merchantVat })), issued('one', LIFE));
+      }
+      await store.commit(await lead('one', {}, beside({ client: `${key.subject.client}0` })), issued('one', LIFE));
+      const seen: (string | undefined)[] = [];
+      let after: string | undefined;
+      do {
+        const page = await store.list({ client: key.subject.client, limit: 2, after });
+        expect(page.items.length).toBeLessThanOrEqual(2);
+        seen.push(...page.items.map(({ subject }) => subject.merchantVat));
+        after = page.next;
+      } while (after !== undefined);
+      expect(seen).toEqual([undefined, 'DK00000001', 'DK00000002', 'DK00000003', 'FI00000001']);
+    });
+  });
+
   describe(`${name}: listening`, () => {
     it('ends when told to', async () => {
-      const heard: StoreMessage[] = [];
+      const heard: StoreNews[] = [];
       const stop = store.subscribe((message) => heard.push(message));
       stop();
       await stored();

@@ -70,7 +70,13 @@ export interface Replicas {
 /** Replicas that share a store, an issuer and a clock. No jitter unless asked for. */
 export function replicas(
   count = 1,
-  options: { policy?: Partial<TokenPolicy>; random?: () => number; store?: (clock: FakeClock) => TokenStore } = {},
+  options: {
+    policy?: Partial<TokenPolicy>;
+    random?: () => number;
+    store?: (clock: FakeClock) => TokenStore;
+    /** What stands between the shared store and each replica. */
+    perReplica?: (store: TokenStore, clock: FakeClock) => TokenStore;
+  } = {},
 ): Replicas {
   const clock = new FakeClock();
   const issuer = new FakeIssuer(clock);
@@ -78,9 +84,10 @@ export function replicas(
   const events: TokenEvent[] = [];
   const brokers = Array.from(
     { length: count },
-    () =>
+    (_, index) =>
       new TokenBroker({
-        store,
+        store: options.perReplica?.(store, clock) ?? store,
+        replica: `replica-${index}`,
         issuer,
         clock,
         policy: { ...defaultPolicy, ...options.policy },

@@ -18,6 +18,8 @@ import { PinoLogger } from './pino-logger.js';
 
 /** `EX_CONFIG` of sysexits.h. */
 const EXIT_CONFIG = 78;
+/** How often connections without a request are closed while draining. */
+const SWEEP_MS = 100;
 
 try {
   const stopped = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
@@ -25,10 +27,16 @@ try {
   const config = app.get(BrokerConfig);
   const log = new PinoLogger(config.logLevel);
   app.useLogger(log);
-  await app.listen(config.port, config.host);
-  log.log({ event: 'started', tokens: 'in memory, one replica', clients: app.get(Vault).clients.length });
+  await app.init();
+  // Not Nest's own listen: it logs a failure too, beside the line below that says it.
+  const address = await app.getHttpAdapter().getInstance().listen({ port: config.port, host: config.host });
+  log.log({
+    event: 'started',
+    tokens: config.redis ? 'shared in Redis' : 'in memory, one replica',
+    clients: app.get(Vault).clients.length,
+  });
   // Not through the log: scripts and people wait for this line, whatever the log level.
-  process.stdout.write(`token-broker listening on ${await app.getUrl()}\n`);
+  process.stdout.write(`token-broker listening on ${address}\n`);
   await stopped;
   await drain(app, config, log);
 } catch (error) {
@@ -64,7 +72,10 @@ async function drain(app: NestFastifyApplication, config: BrokerConfig, log: Pin
   await sleep(config.shutdownDelayMs);
   const server = app.getHttpServer();
   const cut = setTimeout(() => server.closeAllConnections(), config.shutdownTimeoutMs);
+  // A connection whose answer was under way is kept alive after it, and nobody else closes it.
+  const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MS);
   await app.close();
+  clearInterval(sweep);
   clearTimeout(cut);
   log.log({ event: 'stopped' });
 }

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { relative } from 'node:path';
 
@@ -7,9 +8,9 @@ import { Service, ServiceError } from './service.js';
 import { DEMO, ensureCaller, ensureClient, getToken, listStores } from './setup.js';
 
 const services: Service[] = [];
-const stopAsked = new Promise<void>((resolve) => {
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve());
-});
+const stop = new AbortController();
+const stopAsked = once(stop.signal, 'abort');
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop.abort());
 
 try {
   await Promise.race([runDemo(), stopAsked]);
@@ -23,9 +24,11 @@ async function runDemo(): Promise<void> {
   await ensureFolder();
   const log = createWriteStream(paths.log, { flags: 'w', mode: 0o600 });
   const start = async (name: string, env: NodeJS.ProcessEnv) => {
-    const { service, url } = await Service.start(name, env, log);
+    // Who asks to stop while it starts finds it in the list, and nothing is started after that.
+    stop.signal.throwIfAborted();
+    const service = new Service(name, env, log);
     services.push(service);
-    return url;
+    return service.address();
   };
   const sandbox = await start('sandbox', {});
   const upstream = process.env['UPSTREAM_SANDBOX_URL'] || `${sandbox}/integrator-authentication`;

@@ -12,13 +12,16 @@ export class Service {
   readonly #child: ChildProcess;
   readonly #ended: Promise<unknown>;
 
-  private constructor(
+  constructor(
     readonly name: string,
     env: NodeJS.ProcessEnv,
     log: WriteStream,
   ) {
     const entry = join(import.meta.dirname, '../..', name, 'src/main.js');
-    this.#child = spawn(process.execPath, [entry], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#child = spawn(process.execPath, [entry], {
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     this.#ended = once(this.#child, 'close');
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream?.setEncoding('utf8').on('data', (text: string) => {
@@ -28,25 +31,17 @@ export class Service {
     }
   }
 
-  /** Starts it and waits until it says where it listens.
+  /** Waits until it says where it listens.
    *  @throws ServiceError with its own words if it ends before */
-  static async start(
-    name: string,
-    env: NodeJS.ProcessEnv,
-    log: WriteStream,
-  ): Promise<{ service: Service; url: string }> {
-    const service = new Service(name, { ...process.env, ...env }, log);
-    const address = async () => {
-      for (;;) {
-        const url = /listening on (http:[^\s"]+)/.exec(service.#output)?.[1];
-        if (url !== undefined) return url;
-        await Promise.race([once(service.#child.stdout ?? service.#child, 'data'), service.#ended]);
-        if (service.hasEnded) throw new ServiceError(service.#lastWords(), service.#child.exitCode ?? 1);
-      }
-    };
-    const limit = setTimeout(() => service.#child.kill('SIGKILL'), READY_WITHIN_MS);
+  async address(): Promise<string> {
+    const limit = setTimeout(() => this.#child.kill('SIGKILL'), READY_WITHIN_MS);
     try {
-      return { service, url: await address() };
+      for (;;) {
+        const url = /listening on (http:[^\s"]+)/.exec(this.#output)?.[1];
+        if (url !== undefined) return url;
+        await Promise.race([once(this.#child.stdout ?? this.#child, 'data'), this.#ended]);
+        if (this.hasEnded) throw new ServiceError(this.#lastWords(), this.#child.exitCode ?? 1);
+      }
     } finally {
       clearTimeout(limit);
     }

@@ -1,5 +1,5 @@
 /** Everything the core throws on purpose. Branch on `code`, never on the message. */
-export type TokenErrorCode = IssuerErrorCode | 'refresh_busy' | 'validity_unavailable' | 'draining';
+export type TokenErrorCode = IssuerErrorCode | 'refresh_busy' | 'validity_unavailable' | 'draining' | 'store_away';
 
 /** How the upstream may fail a grant; the HTTP status of each is the edge's business. */
 export type IssuerErrorCode =
@@ -47,6 +47,18 @@ export class RefreshBusyError extends TokenError {
 export class ValidityUnavailableError extends TokenError {
   constructor(readonly availableMs: number) {
     super('validity_unavailable', `the newest token has ${Math.floor(availableMs / 1000)} s of life left`);
+  }
+}
+
+/** The shared store does not answer, or refuses to write. */
+export class StoreAwayError extends TokenError {
+  constructor(
+    /** Since when, on the replica's clock, in ms. */
+    readonly sinceMs: number,
+    /** Such as `ECONNREFUSED` or `OOM`. */
+    readonly reason: string,
+  ) {
+    super('store_away', `the token store is away (${reason})`);
   }
 }
 

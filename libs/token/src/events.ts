@@ -15,6 +15,8 @@ export type TokenEvent =
       readonly generation: number;
       readonly lifeMs: number;
       readonly tookMs: number;
+      /** Without a shared lease, because the store was away. */
+      readonly alone: boolean;
     }
   | {
       readonly kind: 'failed';
@@ -24,6 +26,7 @@ export type TokenEvent =
       readonly message: string;
       readonly coolingMs: number;
       readonly tookMs: number;
+      readonly alone: boolean;
     }
   /** A token was got although another leader's newer one had been stored meanwhile. */
   | { readonly kind: 'duplicate'; readonly key: TokenKey; readonly tokenId: string }
@@ -33,5 +36,9 @@ export type TokenEvent =
       readonly tokenId: string;
       readonly outcome: InvalidateOutcome;
     }
+  /** Another replica took the lease of a refresh under way here: both will call. */
+  | { readonly kind: 'lease_lost'; readonly key: TokenKey }
+  /** A lease came so late that it was not used. */
+  | { readonly kind: 'lease_unused'; readonly key: TokenKey }
   /** A refresh ended in something that nobody foresaw. */
-  | { readonly kind: 'fault'; readonly key: TokenKey; readonly error: unknown };
+  | { readonly kind: 'fault'; readonly key?: TokenKey; readonly error: unknown };

@@ -6,13 +6,37 @@ export {
   IssuerError,
   type IssuerErrorCode,
   RefreshBusyError,
+  StoreAwayError,
   TokenError,
   type TokenErrorCode,
   ValidityUnavailableError,
 } from './errors.js';
 export type { RefreshCause, TokenEvent } from './events.js';
-export { isMerchantVat, tokenKey, type TokenKey, type TokenSubject } from './key.js';
+export { FailoverTokenStore } from './failover-token-store.js';
+export type { HeldToken } from './held-token.js';
+export { isMerchantVat, keyLabel, tokenKey, type TokenKey, type TokenSubject } from './key.js';
 export { MemoryTokenStore } from './memory-token-store.js';
-export { defaultPolicy, type TokenPolicy } from './policy.js';
-export type { IssuedToken, TokenIssuer, TokenStore } from './ports.js';
-export { type HeldToken, TokenBroker } from './token-broker.js';
+export { BREAKER, defaultPolicy, MOST_CALLS_PER_CLIENT, type TokenPolicy } from './policy.js';
+export type {
+  AcquireOutcome,
+  AcquireRequest,
+  CommitOutcome,
+  FailureReport,
+  InvalidateOutcome,
+  IssuedToken,
+  KeyReport,
+  Lease,
+  RenewOutcome,
+  ReportPage,
+  ReportQuery,
+  SeedOutcome,
+  SharedFailure,
+  StoredToken,
+  StoreMessage,
+  StoreNews,
+  TokenIssuer,
+  TokenStore,
+  UpstreamReport,
+} from './ports.js';
+export { TokenBroker } from './token-broker.js';
+export { breakerFailure, breakerReport, verdictOf } from './upstream-gate.js';

@@ -32,6 +32,8 @@ export interface TokenKey {
   readonly credentialsId: string;
   /** Shared by all keys of one client. */
   readonly clientId: string;
+  /** Shared by all keys of one token endpoint. */
+  readonly upstreamId: string;
 }
 
 export function tokenKey(subject: TokenSubject): TokenKey {
@@ -42,7 +44,13 @@ export function tokenKey(subject: TokenSubject): TokenKey {
     id: digest([...credentials, subject.merchantVat, subject.scope]),
     credentialsId: digest(credentials),
     clientId: digest(client),
+    upstreamId: digest(['upstream', subject.tokenUrl]),
   };
+}
+
+/** Sorts keys by client, then merchant, then scope. Names hold no space, and an id has a fixed length. */
+export function keyLabel({ id, subject: { client, merchantVat = '-', scope = '' } }: TokenKey): string {
+  return `${client} ${merchantVat} ${scope} ${id}`;
 }
 
 /** Each part with its length, or an explicit "none": no two different lists hash the same bytes. */

@@ -1,6 +1,5 @@
 import type { Clock } from './clock.js';
-import type { TokenKey } from './key.js';
-import { coolingMs } from './policy.js';
+import { keyLabel, type TokenKey, type TokenSubject } from './key.js';
 import type {
   AcquireOutcome,
   AcquireRequest,
@@ -8,131 +7,177 @@ import type {
   FailureReport,
   InvalidateOutcome,
   IssuedToken,
+  KeyReport,
   Lease,
   RenewOutcome,
+  ReportPage,
+  ReportQuery,
   SeedOutcome,
   SharedFailure,
   StoredToken,
   StoreMessage,
+  StoreNews,
   TokenStore,
+  UpstreamReport,
 } from './ports.js';
+import { asShared, type FailureRecord, nextFailure, UpstreamGate, verdictOf } from './upstream-gate.js';
 
 interface KeyRecord {
-  token?: IssuedToken & { generation: number; expiresAtMs: number };
+  readonly subject: TokenSubject;
+  readonly label: string;
+  token?: IssuedToken & { generation: number; expiresAtMs: number; refreshedBy: string | undefined };
   /** Of the newest token ever stored, kept when it is dropped: late commits must lose. */
   tokenGeneration: number;
   lease?: { owner: string; generation: number; expiresAtMs: number };
   leaseGeneration: number;
-  invalidatedAtMs?: number;
+  failure?: FailureRecord;
+  /** Remembered as long as the token would have lived: nobody may put it back. */
+  invalidated?: { generation: number; atMs: number; untilMs: number };
 }
 
-interface FailureRecord {
-  report: FailureReport;
-  inARow: number;
-  untilMs: number;
-}
+/** How long an invalidation is remembered at least, so that repeated reports meet it. */
+const RETENTION_MS = 60_000;
 
 /** The store of one process: for a single replica, and what the shared stores are measured against. */
 export class MemoryTokenStore implements TokenStore {
   readonly #keys = new Map<string, KeyRecord>();
-  readonly #failures = new Map<string, FailureRecord>();
-  readonly #listeners = new Set<(message: StoreMessage) => void>();
+  readonly #gate = new UpstreamGate();
+  readonly #listeners = new Set<(news: StoreNews) => void>();
   #sweepAtSize = 1_000;
 
   constructor(readonly clock: Clock) {}
 
   /** How many keys and failures are remembered. */
   get size(): number {
-    return this.#keys.size + this.#failures.size;
+    return this.#keys.size + this.#gate.size;
   }
 
   async acquire(key: TokenKey, request: AcquireRequest): Promise<AcquireOutcome> {
     const now = this.clock.now();
-    const record = this.#record(key.id, now);
+    const record = this.#record(key, now);
     const token = living(record, now);
     if (token && token.generation > request.haveGeneration && token.remainingMs >= request.minRemainingMs) {
       return { kind: 'hit', token };
     }
-    const failure = this.#coolingFailure(key, now);
-    if (failure) return { kind: 'failed', failure };
-    const lease = record.lease;
-    if (lease && lease.expiresAtMs > now && lease.owner !== request.owner) {
-      return { kind: 'busy', remainingMs: lease.expiresAtMs - now };
+    if (record.failure && record.failure.untilMs > now) {
+      return { kind: 'failed', failure: asShared(record.failure, now) };
     }
+    const lease = record.lease && record.lease.expiresAtMs > now ? record.lease : undefined;
+    if (lease && lease.owner !== request.owner) return { kind: 'busy', remainingMs: lease.expiresAtMs - now };
+    const entry = this.#gate.enter(key, request.owner, request.leaseMs, now);
+    if (entry.kind === 'full') return { kind: 'busy', remainingMs: entry.remainingMs };
+    if (entry.kind === 'failed') return entry;
     const generation =
-      lease?.owner === request.owner && lease.expiresAtMs > now
-        ? lease.generation
-        : Math.max(Math.floor(now * 1_000), record.tokenGeneration + 1, record.leaseGeneration + 1);
+      lease?.generation ?? Math.max(Math.floor(now * 1_000), record.tokenGeneration + 1, record.leaseGeneration + 1);
     record.lease = { owner: request.owner, generation, expiresAtMs: now + request.leaseMs };
     record.leaseGeneration = generation;
     return { kind: 'lead', lease: { key, owner: request.owner, generation, grantedAtMs: now } };
   }
 
-  async renew(lease: Lease, leaseMs: number): Promise<RenewOutcome> {
+  async renew({ key, owner, generation }: Lease, leaseMs: number): Promise<RenewOutcome> {
     const now = this.clock.now();
-    const record = this.#record(lease.key.id, now);
-    if (record.tokenGeneration >= lease.generation) return 'superseded';
+    const record = this.#record(key, now);
+    if (record.tokenGeneration >= generation) return 'superseded';
     const other = record.lease;
-    if (other && other.expiresAtMs > now && other.owner !== lease.owner) return 'lost';
-    record.lease = { owner: lease.owner, generation: lease.generation, expiresAtMs: now + leaseMs };
-    record.leaseGeneration = Math.max(record.leaseGeneration, lease.generation);
+    if (other && other.expiresAtMs > now && other.owner !== owner) return 'lost';
+    record.lease = { owner, generation, expiresAtMs: now + leaseMs };
+    record.leaseGeneration = Math.max(record.leaseGeneration, generation);
+    this.#gate.extend(key, owner, leaseMs, now);
     return 'renewed';
   }
 
   async commit(lease: Lease, issued: IssuedToken): Promise<CommitOutcome> {
+    const { key, owner, generation } = lease;
     const now = this.clock.now();
-    const record = this.#record(lease.key.id, now);
-    if (record.lease?.owner === lease.owner) delete record.lease;
-    if (record.tokenGeneration >= lease.generation) {
-      return { kind: 'superseded', token: living(record, now) };
+    const record = this.#record(key, now);
+    if (record.lease?.owner === owner) delete record.lease;
+    this.#gate.leave(key, owner, 'alive', now);
+    if (record.tokenGeneration >= generation) {
+      const token = living(record, now);
+      return token?.generation === generation ? { kind: 'stored', token } : { kind: 'superseded', token };
     }
-    const token = store(record, lease.generation, issued, lease.grantedAtMs + issued.lifeMs);
-    for (const id of failureIds(lease.key)) this.#failures.delete(id);
-    this.#publish({ kind: 'token', id: lease.key.id, generation: lease.generation });
-    return { kind: 'stored', token: asStored(token, now) };
+    const expiresAtMs = lease.grantedAtMs + issued.lifeMs;
+    record.token = { ...issued, generation, expiresAtMs, refreshedBy: owner };
+    record.tokenGeneration = generation;
+    delete record.failure;
+    this.#gate.forgive(key);
+    this.#publish({ kind: 'token', id: key.id, generation });
+    return { kind: 'stored', token: asStored(record.token, now) };
   }
 
-  async fail(lease: Lease, report: FailureReport): Promise<SharedFailure | undefined> {
+  async fail({ key, owner, generation }: Lease, report: FailureReport): Promise<SharedFailure | undefined> {
     const now = this.clock.now();
-    const record = this.#record(lease.key.id, now);
-    if (record.lease?.owner !== lease.owner) return undefined;
+    const record = this.#record(key, now);
+    this.#gate.leave(key, owner, verdictOf(report), now);
+    if (record.lease?.owner !== owner) return undefined;
     delete record.lease;
-    const id = failureId(lease.key, report.scope);
-    const inARow = (this.#failures.get(id)?.inARow ?? 0) + 1;
-    const failure = { report, inARow, untilMs: now + coolingMs(report.cooling, inARow) };
-    this.#failures.set(id, failure);
-    this.#publish({ kind: 'failed', id, generation: lease.generation });
-    // The key's own waiters listen under the key's id, whatever the failure's scope.
-    if (id !== lease.key.id) this.#publish({ kind: 'failed', id: lease.key.id, generation: lease.generation });
+    const failure =
+      report.scope === 'key'
+        ? (record.failure = nextFailure(record.failure, report, now))
+        : this.#gate.hold(key, report, now);
+    this.#publish({ kind: 'failed', id: key.id, generation });
     return asShared(failure, now);
   }
 
-  async seed(key: TokenKey, token: StoredToken): Promise<SeedOutcome> {
+  async release({ key, owner, generation }: Lease): Promise<void> {
     const now = this.clock.now();
-    const record = this.#record(key.id, now);
-    if (record.tokenGeneration >= token.generation) return 'kept';
-    store(record, token.generation, token, now + token.remainingMs);
-    this.#publish({ kind: 'token', id: key.id, generation: token.generation });
+    const record = this.#record(key, now);
+    this.#gate.leave(key, owner, 'none', now);
+    if (record.lease?.owner !== owner) return;
+    delete record.lease;
+    this.#publish({ kind: 'failed', id: key.id, generation });
+  }
+
+  async seed(key: TokenKey, { token, lifeMs, generation, remainingMs }: StoredToken): Promise<SeedOutcome> {
+    const now = this.clock.now();
+    const record = this.#record(key, now);
+    if ((record.invalidated?.generation ?? -1) >= generation) return 'invalidated';
+    const isSame = record.tokenGeneration === generation && !living(record, now);
+    if (record.tokenGeneration >= generation && !isSame) return 'kept';
+    record.token = { token, lifeMs, generation, expiresAtMs: now + remainingMs, refreshedBy: undefined };
+    record.tokenGeneration = generation;
+    this.#publish({ kind: 'token', id: key.id, generation });
     return 'seeded';
   }
 
   async invalidate(key: TokenKey, generation: number, intervalMs: number): Promise<InvalidateOutcome> {
     const now = this.clock.now();
-    const record = this.#record(key.id, now);
+    const record = this.#record(key, now);
     if (!record.token || record.tokenGeneration !== generation) return 'not_current';
-    if (record.invalidatedAtMs !== undefined && now - record.invalidatedAtMs < intervalMs) return 'too_soon';
+    if (record.invalidated && now - record.invalidated.atMs < intervalMs) return 'too_soon';
+    record.invalidated = { generation, atMs: now, untilMs: Math.max(now + RETENTION_MS, record.token.expiresAtMs) };
     delete record.token;
-    record.invalidatedAtMs = now;
     this.#publish({ kind: 'invalidated', id: key.id, generation });
     return 'invalidated';
   }
 
   async find(key: TokenKey): Promise<StoredToken | undefined> {
-    const now = this.clock.now();
-    return living(this.#record(key.id, now), now);
+    return living(this.#keys.get(key.id), this.clock.now());
   }
 
-  subscribe(listener: (message: StoreMessage) => void): () => void {
+  async inspect(key: TokenKey): Promise<KeyReport> {
+    return reportOf(key.subject, this.#keys.get(key.id), this.clock.now());
+  }
+
+  async inspectUpstream(key: TokenKey): Promise<UpstreamReport> {
+    return this.#gate.report(key, this.clock.now());
+  }
+
+  /** Sorts all keys for each page: right for what one process holds. */
+  async list({ after = '', client, limit }: ReportQuery): Promise<ReportPage> {
+    const now = this.clock.now();
+    const found = [...this.#keys.values()]
+      .filter((record) => record.label > after && (client === undefined || record.subject.client === client))
+      .filter((record) => aliveUntil(record) > now)
+      .toSorted((a, b) => (a.label < b.label ? -1 : 1));
+    const page = found.slice(0, limit);
+    return {
+      items: page.map((record) => reportOf(record.subject, record, now)),
+      next: found.length > limit ? page.at(-1)?.label : undefined,
+    };
+  }
+
+  subscribe(listener: (news: StoreNews) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
@@ -141,20 +186,12 @@ export class MemoryTokenStore implements TokenStore {
     for (const listener of this.#listeners) listener(message);
   }
 
-  #coolingFailure(key: TokenKey, now: number): SharedFailure | undefined {
-    for (const id of failureIds(key)) {
-      const failure = this.#failures.get(id);
-      if (failure && failure.untilMs > now) return asShared(failure, now);
-    }
-    return undefined;
-  }
-
-  #record(id: string, now: number): KeyRecord {
-    let record = this.#keys.get(id);
+  #record(key: TokenKey, now: number): KeyRecord {
+    let record = this.#keys.get(key.id);
     if (!record) {
       this.#sweep(now);
-      record = { tokenGeneration: 0, leaseGeneration: 0 };
-      this.#keys.set(id, record);
+      record = { subject: key.subject, label: keyLabel(key), tokenGeneration: 0, leaseGeneration: 0 };
+      this.#keys.set(key.id, record);
     }
     return record;
   }
@@ -162,44 +199,40 @@ export class MemoryTokenStore implements TokenStore {
   /** Forgets what has run out, each time the store has doubled: constant work per key on average. */
   #sweep(now: number): void {
     if (this.size < this.#sweepAtSize) return;
-    for (const [id, { token, lease, invalidatedAtMs = -Infinity }] of this.#keys) {
-      const alive = Math.max(token?.expiresAtMs ?? 0, lease?.expiresAtMs ?? 0, invalidatedAtMs + RETENTION_MS);
-      if (alive <= now) this.#keys.delete(id);
-    }
-    for (const [id, { untilMs, report }] of this.#failures) {
-      if (untilMs + report.cooling.maxMs <= now) this.#failures.delete(id);
-    }
+    for (const [id, record] of this.#keys) if (aliveUntil(record) <= now) this.#keys.delete(id);
+    this.#gate.sweep(now);
     this.#sweepAtSize = Math.max(1_000, 2 * this.size);
   }
 }
 
-/** How long an invalidation is remembered, so that late commits and repeated reports meet it. */
-const RETENTION_MS = 60_000;
-
-function failureId(key: TokenKey, scope: FailureReport['scope']): string {
-  switch (scope) {
-    case 'key':
-      return key.id;
-    case 'credentials':
-      return key.credentialsId;
-    case 'client':
-      return key.clientId;
-    default:
-      return scope satisfies never;
-  }
+/** Until when a record means anything. A failure is remembered for longer than it cools: the next one in a row counts. */
+function aliveUntil({ token, lease, failure, invalidated }: KeyRecord): number {
+  return Math.max(
+    token?.expiresAtMs ?? -Infinity,
+    lease?.expiresAtMs ?? -Infinity,
+    failure ? failure.untilMs + failure.report.cooling.maxMs : -Infinity,
+    invalidated?.untilMs ?? -Infinity,
+  );
 }
 
-function failureIds(key: TokenKey): string[] {
-  return [key.id, key.credentialsId, key.clientId];
-}
-
-function asShared({ report, untilMs }: FailureRecord, now: number): SharedFailure {
-  return { code: report.code, message: report.message, scope: report.scope, remainingMs: untilMs - now };
-}
-
-function store(record: KeyRecord, generation: number, { token, lifeMs }: IssuedToken, expiresAtMs: number) {
-  record.tokenGeneration = generation;
-  return (record.token = { token, lifeMs, generation, expiresAtMs });
+function reportOf(subject: TokenSubject, record: KeyRecord | undefined, now: number): KeyReport {
+  const token = living(record, now);
+  const { lease, failure } = record ?? {};
+  return {
+    subject,
+    token: token && {
+      tokenId: token.token.tokenId,
+      generation: token.generation,
+      lifeMs: token.lifeMs,
+      remainingMs: token.remainingMs,
+      refreshedBy: record?.token?.refreshedBy,
+    },
+    lease:
+      lease && lease.expiresAtMs > now
+        ? { owner: lease.owner, generation: lease.generation, remainingMs: lease.expiresAtMs - now }
+        : undefined,
+    failure: failure && failure.untilMs > now ? { ...asShared(failure, now), inARow: failure.inARow } : undefined,
+  };
 }
 
 function living(record: KeyRecord | undefined, now: number): StoredToken | undefined {

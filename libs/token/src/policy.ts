@@ -23,6 +23,9 @@ export interface TokenPolicy {
   readonly longestHoldMs: number;
   /** How long a caller waits for a token. Default 10,000. */
   readonly waitBudgetMs: number;
+  /** How long an outage of the shared store is waited out before a replica goes to the upstream alone, once per
+   *  outage. Default 3500: longer than a failover takes. */
+  readonly storeGraceMs: number;
 }
 
 export const defaultPolicy: TokenPolicy = {
@@ -37,10 +40,23 @@ export const defaultPolicy: TokenPolicy = {
   refreshLeaseRenewMs: 5_000,
   longestHoldMs: 30_000,
   waitBudgetMs: 10_000,
+  storeGraceMs: 3_500,
 };
 
 /** A grant that took longer than its lease less this much is asked for anew: there is no time left to use it. */
 export const LEASE_RESERVE_MS = 1_500;
+
+/** While the shared store is away, a token with more life than this is not renewed ahead, in ms. */
+export const SPARE_LIFE_MS = 120_000;
+
+/** After the shared store came back, a cold key waits this long for whoever still holds its token to say so, in ms. */
+export const HOLD_OFF_MS = 500;
+
+/** Calls to the upstream at once, per client, by all replicas together. */
+export const MOST_CALLS_PER_CLIENT = 5;
+
+/** After so many transport failures in a row nobody calls a token endpoint; then one may probe. Times in ms. */
+export const BREAKER = { failures: 5, firstMs: 30_000, maxMs: 300_000 } as const;
 
 /** How often a waiter asks again when no message wakes it, in ms; ± 20 %. */
 export const BUSY_POLL_MS = 300;

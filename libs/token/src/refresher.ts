@@ -12,6 +12,8 @@ export interface RefresherParts {
   readonly issuer: TokenIssuer;
   readonly policy: TokenPolicy;
   readonly clock: Clock;
+  /** This replica's name among the others. */
+  readonly replica: string;
   /** 0 inclusive to 1 exclusive; jitter only. */
   readonly random: () => number;
   readonly onEvent: (event: TokenEvent) => void;
@@ -23,6 +25,8 @@ export interface RefreshRequest {
   readonly haveGeneration: number;
   /** Life that the token must have, in ms. */
   readonly minRemainingMs: number;
+  /** How long the asker can do without, in ms: 0 if somebody waits. */
+  readonly spareMs: number;
 }
 
 /** A token, and the instant on the replica's clock from which its remaining life counts. */
@@ -37,13 +41,15 @@ export interface ObtainedToken {
  */
 export class Refresher {
   readonly #waiting = new Map<string, Set<() => void>>();
+  readonly #leading = new Set<Lease>();
 
   constructor(private readonly parts: RefresherParts) {}
 
-  /** @throws IssuerError this leader's failure, or a shared one that still cools */
+  /** @throws IssuerError    this leader's failure, or a shared one that still cools
+   *  @throws StoreAwayError the store is away, and the asker can do without for now */
   async obtain(key: TokenKey, request: RefreshRequest): Promise<ObtainedToken> {
-    const { store, policy, clock } = this.parts;
-    const owner = randomUUID();
+    const { store, policy, clock, replica, onEvent } = this.parts;
+    const owner = `${replica}/${randomUUID()}`;
     const [leaseMs, renewMs] =
       request.cause === 'demand'
         ? [policy.leaseMs, policy.leaseRenewMs]
@@ -65,7 +71,10 @@ export class Refresher {
             await waiter.until(Math.min(outcome.remainingMs, BUSY_POLL_MS * (0.8 + 0.4 * this.parts.random())));
             break;
           case 'lead': {
-            if (clock.now() - askedAtMs > leaseMs - LEASE_RESERVE_MS) break;
+            if (clock.now() - askedAtMs > leaseMs - LEASE_RESERVE_MS) {
+              onEvent({ kind: 'lease_unused', key });
+              break;
+            }
             const obtained = await this.#lead(outcome.lease, request.cause, leaseMs, renewMs);
             if (obtained) return obtained;
             break;
@@ -84,19 +93,31 @@ export class Refresher {
     for (const wake of this.#waiting.get(id) ?? []) wake();
   }
 
+  /** The store was away, or messages were lost: everybody looks again, and leaders make sure of their leases. */
+  wakeAll(): void {
+    for (const waiting of this.#waiting.values()) for (const wake of waiting) wake();
+    for (const lease of this.#leading) void this.#renew(lease, this.parts.policy.leaseMs);
+  }
+
+  /** Gives every lease back: this replica will not use it. */
+  async releaseAll(): Promise<void> {
+    const { store } = this.parts;
+    await Promise.allSettled([...this.#leading].map((lease) => store.release(lease)));
+  }
+
   /** Returns the token that is stored now; undefined if ours came too late and the winner's is gone. */
   async #lead(lease: Lease, cause: RefreshCause, leaseMs: number, renewMs: number): Promise<ObtainedToken | undefined> {
     const { store, clock, onEvent } = this.parts;
     const { key } = lease;
     const startedAtMs = clock.now();
-    const keeper = this.#keepLease(lease, leaseMs, renewMs);
+    const stopKeeping = this.#keepLease(lease, leaseMs, renewMs);
     let issued: IssuedToken;
     try {
       issued = await this.#issue(key);
     } catch (error) {
       throw await this.#shareFailure(lease, cause, error, startedAtMs);
     } finally {
-      keeper.stop();
+      stopKeeping();
     }
     const asOfMs = clock.now();
     const outcome = await store.commit(lease, issued);
@@ -112,6 +133,7 @@ export class Refresher {
       generation: lease.generation,
       lifeMs: issued.lifeMs,
       tookMs: clock.now() - startedAtMs,
+      alone: lease.alone === true,
     });
     return { stored: outcome.token, asOfMs };
   }
@@ -143,30 +165,46 @@ export class Refresher {
     const cooling = coolingOf(failure, random());
     const shared = await store.fail(lease, { code, message, scope, cooling });
     const retryAfterMs = shared?.remainingMs ?? coolingMs(cooling, 1);
-    onEvent({ kind: 'failed', key, cause, code, message, coolingMs: retryAfterMs, tookMs: clock.now() - startedAtMs });
+    onEvent({
+      kind: 'failed',
+      key,
+      cause,
+      code,
+      message,
+      coolingMs: retryAfterMs,
+      tookMs: clock.now() - startedAtMs,
+      alone: lease.alone === true,
+    });
     return new IssuerError(code, message, { scope, retryAfterMs });
   }
 
   /** Renews a lease until it is stopped, lost or overtaken. */
-  #keepLease(lease: Lease, leaseMs: number, renewMs: number): { stop: () => void } {
-    const { store, clock } = this.parts;
+  #keepLease(lease: Lease, leaseMs: number, renewMs: number): () => void {
+    const { clock } = this.parts;
     let cancel = (): void => {};
-    let stopped = false;
     const renewLater = (): void => {
       cancel = clock.schedule(renewMs, () => {
-        store.renew(lease, leaseMs).then(
-          (outcome) => !stopped && outcome === 'renewed' && renewLater(),
-          () => !stopped && renewLater(),
-        );
+        void this.#renew(lease, leaseMs).then((isHeld) => isHeld && this.#leading.has(lease) && renewLater());
       });
     };
+    this.#leading.add(lease);
     renewLater();
-    return {
-      stop: () => {
-        stopped = true;
-        cancel();
-      },
+    return () => {
+      this.#leading.delete(lease);
+      cancel();
     };
+  }
+
+  /** @returns whether it is worth renewing again: held, or nobody knows */
+  async #renew(lease: Lease, leaseMs: number): Promise<boolean> {
+    try {
+      const outcome = await this.parts.store.renew(lease, leaseMs);
+      if (outcome === 'lost') this.parts.onEvent({ kind: 'lease_lost', key: lease.key });
+      return outcome === 'renewed';
+    } catch {
+      // The store is away. It may be back before the lease has run out, or take the lease again after that.
+      return true;
+    }
   }
 
   #wait(id: string): { until: (timeoutMs: number) => Promise<void>; end: () => void } {

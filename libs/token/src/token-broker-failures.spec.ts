@@ -41,7 +41,8 @@ describe('a failure', () => {
   });
 
   it.each([
-    ['upstream_unavailable', [0.8, 1.6, 3.2, 6.4, 12.8, 24, 24]],
+    // The fifth opens the breaker of the endpoint, which has times of its own.
+    ['upstream_unavailable', [0.8, 1.6, 3.2, 6.4, 12.8]],
     ['upstream_invalid', [0.8, 1.6, 3.2, 6.4, 12.8, 24, 24]],
     ['credentials_rejected', [30, 60, 120, 240, 480, 900, 900]],
     ['merchant_rejected', [30, 60, 120, 240, 480, 900, 900]],
@@ -53,6 +54,38 @@ describe('a failure', () => {
       await setup.clock.advance(error.retryAfterMs! + 1);
     }
     expect(setup.issuer.calls).toBe(seconds.length);
+  });
+
+  it('of the transport, five times in a row, stops every key of the endpoint; then one may probe', async () => {
+    const setup = replicas(2);
+    const { brokers, clock, issuer } = setup;
+    const keys = Array.from({ length: 20 }, (_, i) => aKey({ client: `client-${i}` }));
+    issuer.failWith(unavailable);
+    for (const each of keys.slice(0, 5)) {
+      const answer = brokers[0]!.get(each, 0).catch((e: unknown) => e);
+      await clock.advance(100);
+      await answer;
+    }
+    expect(issuer.calls).toBe(5);
+    for (const openMs of [30_000, 60_000, 120_000, 240_000, 300_000, 300_000]) {
+      await expect(brokers[1]!.get(keys[5]!, 0)).rejects.toMatchObject({ message: expect.stringContaining('breaker') });
+      await clock.advance(openMs - 200);
+      await expect(brokers[1]!.get(keys[6]!, 0)).rejects.toMatchObject({ message: expect.stringContaining('breaker') });
+      const before = issuer.calls;
+      await clock.advance(200);
+      const probes = keys.slice(7).map((each, i) => brokers[i % 2]!.get(each, 0).catch((e: unknown) => e));
+      await clock.advance(100);
+      await Promise.all(probes);
+      expect(issuer.calls).toBe(before + 1);
+    }
+    issuer.failWith(undefined);
+    await clock.advance(300_000);
+    const probe = brokers[0]!.get(keys[8]!, 0);
+    await clock.advance(100);
+    await probe;
+    const after = brokers[1]!.get(keys[9]!, 0);
+    await clock.advance(100);
+    await expect(after).resolves.toBeDefined();
   });
 
   it('starts over after a success', async () => {

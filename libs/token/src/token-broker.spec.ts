@@ -192,7 +192,7 @@ describe('renewal ahead of expiry', () => {
   it('stops when the broker is closed', async () => {
     const { broker, clock, issuer } = await warm();
     broker.find(key, 0);
-    broker.close();
+    await broker.close();
     await clock.advance(LIFE);
     expect(issuer.calls).toBe(1);
     expect(clock.pendingTimers).toBe(0);

@@ -1,25 +1,19 @@
-import type { AccessToken } from './access-token.js';
 import { within } from './clock.js';
-import { DrainingError, IssuerError, RefreshBusyError, ValidityUnavailableError } from './errors.js';
-import type { RefreshCause } from './events.js';
+import { DrainingError, IssuerError, RefreshBusyError, StoreAwayError, ValidityUnavailableError } from './errors.js';
 import type { TokenKey, TokenSubject } from './key.js';
-import { refreshAfterMs } from './policy.js';
-import type { StoreMessage } from './ports.js';
-import { type ObtainedToken, Refresher, type RefresherParts } from './refresher.js';
+import { type HeldToken, seedAll } from './held-token.js';
+import { refreshAfterMs, SPARE_LIFE_MS } from './policy.js';
+import type { StoreNews } from './ports.js';
+import { type ObtainedToken, Refresher, type RefresherParts, type RefreshRequest } from './refresher.js';
 
-/** A token in this replica's memory. Instants in ms on the replica's monotonic clock. */
-export interface HeldToken {
-  readonly token: AccessToken;
-  readonly generation: number;
-  readonly startedAtMs: number;
-  readonly refreshAtMs: number;
-  readonly expiresAtMs: number;
-}
-
+/** After a renewal ahead that came to nothing, such as one without a store: how long until the next, in ms; ± 20 %. */
+const REST_MS = 5_000;
 interface Entry {
   readonly key: TokenKey;
   held: HeldToken | undefined;
   failure: { readonly error: IssuerError; readonly untilMs: number } | undefined;
+  /** Before that, a renewal ahead is of no use: the last one failed. */
+  restUntilMs: number;
   /** The refresh under way, which everybody who needs one joins. */
   flight: Promise<HeldToken> | undefined;
   /** Whether anybody asked since the token came: only then is it renewed ahead. */
@@ -40,7 +34,7 @@ export class TokenBroker {
   constructor(parts: RefresherParts) {
     this.#parts = parts;
     this.#refresher = new Refresher(parts);
-    this.#unsubscribe = parts.store.subscribe((message) => this.#onMessage(message));
+    this.#unsubscribe = parts.store.subscribe((news) => this.#onNews(news));
   }
 
   /**
@@ -76,13 +70,10 @@ export class TokenBroker {
       const entry = this.#entry(key);
       this.#refuseIfTooYoung(entry.held);
       this.#refuseIfCooling(entry);
-      entry.flight ??= this.#fly(entry, 'demand', 0, neededMs);
-      held = await within(
-        clock,
-        deadlineMs - clock.now(),
-        entry.flight,
-        () => new RefreshBusyError(policy.waitBudgetMs),
-      );
+      entry.flight ??= this.#fly(entry, { cause: 'demand', haveGeneration: 0, minRemainingMs: neededMs, spareMs: 0 });
+      const tooLate = () => new RefreshBusyError(policy.waitBudgetMs);
+      // A renewal ahead gives up while the store is away; for a caller who joined it, the next flight does not.
+      held = await within(clock, deadlineMs - clock.now(), entry.flight.catch(undefinedIfAway), tooLate);
     }
     return held;
   }
@@ -114,11 +105,25 @@ export class TokenBroker {
     }
   }
 
-  /** Ends every timer. Tokens in memory are still handed out; nothing is refreshed any more. */
-  close(): void {
+  /**
+   * Ends every timer, waits for the refreshes under way, and gives the leases of those back that take longer. Tokens in
+   * memory are still handed out; nothing is refreshed any more.
+   * @param limitMs how long to wait
+   */
+  async close(limitMs = 0): Promise<void> {
     this.#closed = true;
     this.#unsubscribe();
     for (const entry of this.#entries.values()) entry.cancelTimer();
+    const flights = [...this.#entries.values()].flatMap(({ flight }) => flight ?? []);
+    const done = Promise.allSettled(flights);
+    await within(this.#parts.clock, limitMs, done, () => new DrainingError()).catch(() => this.#refresher.releaseAll());
+  }
+
+  /** What this replica holds of a key, in memory. */
+  inspect(key: TokenKey): { held: HeldToken | undefined; isRefreshing: boolean; failure: IssuerError | undefined } {
+    const { held, flight, failure } = this.#entries.get(key.id) ?? {};
+    const isCooling = failure !== undefined && failure.untilMs > this.#parts.clock.now();
+    return { held, isRefreshing: flight !== undefined, failure: isCooling ? failure.error : undefined };
   }
 
   #needed(minValidityMs: number): number {
@@ -129,7 +134,8 @@ export class TokenBroker {
   #entry(key: TokenKey): Entry {
     let entry = this.#entries.get(key.id);
     if (!entry) {
-      entry = { key, held: undefined, failure: undefined, flight: undefined, asked: false, cancelTimer: () => {} };
+      const nothing = { held: undefined, failure: undefined, flight: undefined };
+      entry = { key, ...nothing, restUntilMs: -Infinity, asked: false, cancelTimer: () => {} };
       this.#entries.set(key.id, entry);
     }
     return entry;
@@ -154,17 +160,19 @@ export class TokenBroker {
   }
 
   #renewAhead(entry: Entry): void {
-    const { held, failure } = entry;
+    const { held } = entry;
     const { clock, policy } = this.#parts;
-    if (!held || this.#closed || (failure && clock.now() < failure.untilMs)) return;
-    entry.flight = this.#fly(entry, 'ahead', held.generation, policy.safetyMarginMs);
+    const now = clock.now();
+    if (!held || this.#closed || now < entry.restUntilMs) return;
+    const spareMs = Math.max(0, held.expiresAtMs - now - SPARE_LIFE_MS);
+    const minRemainingMs = policy.safetyMarginMs;
+    entry.flight = this.#fly(entry, { cause: 'ahead', haveGeneration: held.generation, minRemainingMs, spareMs });
     // Nobody waits for it: its failure has been reported and is in the entry.
     entry.flight.catch(() => {});
   }
 
-  async #fly(entry: Entry, cause: RefreshCause, haveGeneration: number, minRemainingMs: number): Promise<HeldToken> {
-    const { key } = entry;
-    const flight = this.#refresher.obtain(key, { cause, haveGeneration, minRemainingMs }).then(
+  async #fly(entry: Entry, request: RefreshRequest): Promise<HeldToken> {
+    const flight = this.#refresher.obtain(entry.key, request).then(
       (obtained) => this.#remember(entry, obtained),
       (error: unknown) => this.#rememberFailure(entry, error),
     );
@@ -182,13 +190,18 @@ export class TokenBroker {
     const startedAtMs = expiresAtMs - stored.lifeMs;
     const refreshAtMs = startedAtMs + refreshAfterMs(policy, stored.lifeMs, random());
     entry.failure = undefined;
+    entry.restUntilMs = -Infinity;
     entry.asked = false;
     return (entry.held = { token: stored.token, generation: stored.generation, startedAtMs, refreshAtMs, expiresAtMs });
   }
 
   #rememberFailure(entry: Entry, error: unknown): never {
+    const { clock, random } = this.#parts;
     if (error instanceof IssuerError) {
-      entry.failure = { error, untilMs: this.#parts.clock.now() + (error.retryAfterMs ?? 0) };
+      entry.failure = { error, untilMs: clock.now() + (error.retryAfterMs ?? 0) };
+      entry.restUntilMs = entry.failure.untilMs;
+    } else {
+      entry.restUntilMs = clock.now() + REST_MS * (0.8 + 0.4 * random());
     }
     throw error;
   }
@@ -200,8 +213,7 @@ export class TokenBroker {
     const { clock, policy } = this.#parts;
     const now = clock.now();
     const diesAtMs = (entry.held?.expiresAtMs ?? -Infinity) - policy.safetyMarginMs;
-    const coolUntilMs = entry.failure?.untilMs ?? -Infinity;
-    const renewAtMs = Math.max(entry.held?.refreshAtMs ?? Infinity, coolUntilMs);
+    const renewAtMs = Math.max(entry.held?.refreshAtMs ?? Infinity, entry.restUntilMs);
     if (now < renewAtMs && renewAtMs < diesAtMs) {
       entry.cancelTimer = clock.schedule(renewAtMs - now, () => {
         if (entry.asked && !entry.flight) this.#renewAhead(entry);
@@ -209,13 +221,19 @@ export class TokenBroker {
       });
       return;
     }
-    const uselessAtMs = Math.max(diesAtMs, coolUntilMs);
+    const uselessAtMs = Math.max(diesAtMs, entry.failure?.untilMs ?? -Infinity);
     entry.cancelTimer = clock.schedule(Math.max(0, uselessAtMs - now), () => {
       if (!entry.flight) this.#entries.delete(entry.key.id);
     });
   }
 
-  #onMessage({ kind, id, generation }: StoreMessage): void {
+  #onNews(news: StoreNews): void {
+    if (news.kind === 'back') {
+      this.#refresher.wakeAll();
+      void this.#reconcile();
+      return;
+    }
+    const { kind, id, generation } = news;
     this.#refresher.wake(id);
     switch (kind) {
       case 'invalidated':
@@ -231,6 +249,16 @@ export class TokenBroker {
     }
   }
 
+  /** The store may have lost its data: it gets what is held here. Or news was lost: what it has dropped is dropped. */
+  async #reconcile(): Promise<void> {
+    try {
+      await seedAll(this.#parts, this.#entries.values(), (id, generation) => this.#drop(id, generation));
+    } catch (error) {
+      // Away again: what is left will be seeded when it is back.
+      if (!(error instanceof StoreAwayError)) this.#parts.onEvent({ kind: 'fault', error });
+    }
+  }
+
   #drop(id: string, generation: number): void {
     const entry = this.#entries.get(id);
     if (entry?.held && entry.held.generation <= generation) entry.held = undefined;
@@ -241,6 +269,11 @@ export class TokenBroker {
     const entry = this.#entries.get(id);
     if (!entry?.held || entry.held.generation >= generation || entry.flight || !entry.asked) return;
     entry.failure = undefined;
+    entry.restUntilMs = -Infinity;
     this.#renewAhead(entry);
   }
+}
+
+function undefinedIfAway(error: unknown): undefined {
+  if (!(error instanceof StoreAwayError)) throw error;
 }

@@ -20,5 +20,5 @@ export {
 } from './records.js';
 export { Sealer } from './sealer.js';
 export { Secret } from './secret.js';
-export { type CallerKeyShownOnce, type ClientCredentials, Vault } from './vault.js';
-export type { VaultStore } from './vault-store.js';
+export { type CallerKeyShownOnce, type ChangedBy, type ClientCredentials, Vault } from './vault.js';
+export type { Change, SealedRecord, VaultStore } from './vault-store.js';

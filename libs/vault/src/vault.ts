@@ -50,9 +50,12 @@ interface Contents {
 
 type Edit = { [K in RecordKind]: { kind: K; name: string; next: RecordTypes[K] } }[RecordKind];
 
+/** Whether a change was made through this vault, or was found in the store. */
+export type ChangedBy = 'us' | 'others';
+
 /** The vault, opened: every record in memory, every change sealed and stored before it counts. */
 export class Vault {
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new Set<(by: ChangedBy) => void>();
   #contents: Contents = { client: new Map(), caller: new Map() };
   #lastWrite: Promise<unknown> = Promise.resolve();
 
@@ -67,8 +70,16 @@ export class Vault {
    *  @throws VaultError `unreadable`, `wrong_key` or `damaged`; names the records. Nothing is changed. */
   static async open(store: VaultStore, ring: KeyRing, nowMs: () => number): Promise<Vault> {
     const vault = new Vault(store, new Sealer(ring), nowMs);
-    await vault.#reload();
+    await vault.#load();
     return vault;
+  }
+
+  /** Takes over what others have changed in the store. If it cannot be read, what is in memory stays.
+   *  @throws VaultError as `open` */
+  async reload(): Promise<void> {
+    const reload = this.#lastWrite.then(() => this.#load());
+    this.#lastWrite = reload.catch(() => {});
+    return reload;
   }
 
   findClient(name: string): ClientRecord | undefined {
@@ -88,7 +99,7 @@ export class Vault {
   }
 
   /** Calls `listener` after each change until the function returned is called. */
-  onChange(listener: () => void): () => void {
+  onChange(listener: (by: ChangedBy) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
@@ -175,11 +186,11 @@ export class Vault {
       await this.store.write(await Promise.all(edits.map((edit) => this.#sealed(edit))));
     } catch (error) {
       if (!(error instanceof VaultError && error.code === 'conflict') || attempts === 1) throw error;
-      await this.#reload();
+      await this.#load();
       return this.#attempt(make, attempts - 1);
     }
     for (const edit of edits) this.#keep(edit);
-    this.#tell();
+    this.#tell('us');
     return result;
   }
 
@@ -195,7 +206,7 @@ export class Vault {
     else this.#contents.caller.set(edit.name, { record: edit.next, version });
   }
 
-  async #reload(): Promise<void> {
+  async #load(): Promise<void> {
     const contents: Contents = { client: new Map(), caller: new Map() };
     const failures: VaultError[] = [];
     for (const { name, version, sealed } of await this.store.read()) {
@@ -215,13 +226,21 @@ export class Vault {
       const more = others.length > 0 ? ` (and ${others.length} more)` : '';
       throw new VaultError(first.code, `${this.store.description}: ${first.message}${more}`, { cause: first });
     }
+    if (isSame(contents, this.#contents)) return;
     this.#contents = contents;
-    this.#tell();
+    this.#tell('others');
   }
 
-  #tell(): void {
-    for (const listener of this.#listeners) listener();
+  #tell(by: ChangedBy): void {
+    for (const listener of this.#listeners) listener(by);
   }
+}
+
+/** A record with another content has another version. */
+function isSame(a: Contents, b: Contents): boolean {
+  const versions = ({ client, caller }: Contents) =>
+    [...client, ...caller].map(([name, { version }]) => `${name} ${version}`).toSorted();
+  return JSON.stringify(versions(a)) === JSON.stringify(versions(b));
 }
 
 function checkCredentials({ name, clientId, clientSecret, basicEncoding = 'plain' }: ClientCredentials): void {

@@ -6,11 +6,12 @@ import {
   IsBoolean,
   IsIn,
   IsInt,
-  IsOptional,
+  IsObject,
   IsString,
   Matches,
   Max,
   Min,
+  ValidateIf,
   ValidateNested,
 } from 'class-validator';
 
@@ -50,6 +51,8 @@ export class CallerBody {
   /** Needed for the role `token` alone. */
   @IsArray()
   @ArrayMaxSize(1_000)
+  // Without it, an array in an array would pass for a grant.
+  @IsObject({ each: true })
   @ValidateNested({ each: true })
   @Type(() => GrantBody)
   grants: GrantBody[] = [];
@@ -57,7 +60,7 @@ export class CallerBody {
 
 export class CallerKeyBody {
   /** How long the key is good for, in seconds; for ever if absent. 1 to ten years. */
-  @IsOptional()
+  @ValidateIf(({ expires_in }: CallerKeyBody) => expires_in !== undefined)
   @IsInt()
   @Min(1)
   @Max(TEN_YEARS_SECONDS)

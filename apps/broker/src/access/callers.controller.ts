@@ -4,7 +4,7 @@ import type { FastifyReply } from 'fastify';
 import { type CallerRecord, Vault } from '#vault';
 
 import { Needs } from '../http/caller.js';
-import { validated } from '../http/validated.js';
+import { validated, validName } from '../http/validated.js';
 import { CallerBody, CallerKeyBody } from './caller.dto.js';
 
 @Controller('v1/callers')
@@ -15,7 +15,7 @@ export class CallersController {
 
   @Put(':name')
   async put(
-    @Param('name') name: string,
+    @Param('name', validName) name: string,
     @Body() { roles, grants }: CallerBody,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
@@ -31,7 +31,7 @@ export class CallersController {
 
   @Post(':name/keys')
   async addKey(
-    @Param('name') name: string,
+    @Param('name', validName) name: string,
     @Body() { expires_in }: CallerKeyBody,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {

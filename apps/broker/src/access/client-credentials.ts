@@ -1,5 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 
+import { isName } from '#vault';
+
 import { OAuthProblem } from '../http/problem.js';
 
 /** How an OAuth client names itself: the integrator client in the vault, and the caller's key as its secret. */
@@ -19,14 +21,20 @@ export function readClientCredentials({ headers, body }: FastifyRequest): Presen
     if (id === null || secret === null) {
       throw new OAuthProblem('invalid_client', 'send the client name and a caller key, as Basic or in the body');
     }
-    return { client: id, key: secret };
+    return checked({ client: id, key: secret });
   }
   const basic = readBasic(headers.authorization);
   // A stock client may repeat its id beside the header; a secret there is a second method.
   if (secret !== null || (id !== null && id !== basic.client)) {
     throw new OAuthProblem('invalid_request', 'send the client credentials in one way only');
   }
-  return basic;
+  return checked(basic);
+}
+
+/** A name that cannot be is not repeated in any answer: some put their secret there. */
+function checked(presented: PresentedCredentials): PresentedCredentials {
+  if (isName(presented.client)) return presented;
+  throw new OAuthProblem('invalid_client', 'the client id must be the name of a client in the vault');
 }
 
 function readBasic(authorization: string): PresentedCredentials {

@@ -1,3 +1,4 @@
+import type { RedisConnectionSettings } from '#redis';
 import type { TokenPolicy } from '#token';
 import type { Environment as UpstreamEnvironment, KeyRing, Secret } from '#vault';
 
@@ -11,7 +12,12 @@ export abstract class BrokerConfig {
   /** TCP port; 0 takes any free one. */
   abstract readonly port: number;
   abstract readonly logLevel: LogLevel;
+  /** Absent: one replica, with its tokens in memory. */
+  abstract readonly redis: RedisConfig | undefined;
+  abstract readonly vaultStore: 'file' | 'redis';
   abstract readonly vaultPath: string;
+  /** Absent: the vault's Redis is that of the tokens. */
+  abstract readonly vaultRedis: RedisConfig | undefined;
   abstract readonly vaultKeys: KeyRing;
   /** The key of the built-in admin; absent if there is none. */
   abstract readonly adminKey: Secret | undefined;
@@ -21,6 +27,12 @@ export abstract class BrokerConfig {
   abstract readonly shutdownDelayMs: number;
   /** How long requests under way may take after that, in ms. */
   abstract readonly shutdownTimeoutMs: number;
+}
+
+export interface RedisConfig {
+  readonly connection: RedisConnectionSettings;
+  /** Begins every key and channel. Default `tb:`. */
+  readonly keyPrefix: string;
 }
 
 export interface UpstreamConfig {

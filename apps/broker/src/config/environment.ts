@@ -18,12 +18,15 @@ export class Environment {
   @OneOf(LOG_LEVELS)
   LOG_LEVEL: LogLevel = 'info';
 
-  @OneOf(['file'])
-  VAULT_STORE = 'file';
+  @OneOf(['file', 'redis'])
+  VAULT_STORE: 'file' | 'redis' = 'file';
   @Text()
   VAULT_PATH = 'data/vault.json';
   @Text()
   VAULT_KEYS?: string;
+  @RedisUrl()
+  VAULT_REDIS_URL?: string;
+
   @Matching(/^[\x21-\x7e]{24,512}$/, 'be 24 to 512 visible ASCII characters')
   ADMIN_KEY?: string;
 
@@ -55,17 +58,41 @@ export class Environment {
   @Whole(100, 60_000)
   WAIT_BUDGET_MS = 10_000;
 
+  @Whole(500, 30_000)
+  REDIS_GRACE_MS = 3_500;
+
+  @RedisUrl()
+  REDIS_URL?: string;
+
+  @Addresses()
+  REDIS_SENTINELS?: string;
+
+  @Text()
+  REDIS_SENTINEL_MASTER?: string;
+
+  @Addresses()
+  REDIS_CLUSTER_NODES?: string;
+
+  @Text()
+  REDIS_USERNAME?: string;
+
+  @Text()
+  REDIS_PASSWORD?: string;
+
+  @OneOf(['true', 'false'])
+  REDIS_TLS = 'false';
+
+  @Text()
+  REDIS_CA_FILE?: string;
+
+  @Matching(/^[A-Za-z0-9:_.-]{0,64}$/, 'be at most 64 letters, digits and :_.-')
+  REDIS_KEY_PREFIX = 'tb:';
+
   @Whole(0, 300_000)
   SHUTDOWN_DELAY_MS?: number;
   @Whole(0, 300_000)
   SHUTDOWN_TIMEOUT_MS = 15_000;
 
-  @NotYet()
-  REDIS_URL?: string;
-  @NotYet()
-  REDIS_SENTINELS?: string;
-  @NotYet()
-  REDIS_CLUSTER_NODES?: string;
   @NotYet()
   CALLER_JWT_ISSUERS_FILE?: string;
   @NotYet()
@@ -119,6 +146,20 @@ function BaseUrl() {
   );
 }
 
+function RedisUrl() {
+  return rule(
+    'be redis:// or rediss:// with a host, at most a database number behind it, and no query',
+    (value) => typeof value === 'string' && isRedisUrl(value),
+  );
+}
+
+function Addresses() {
+  return rule('be host:port, comma-separated', (value) => {
+    const parts = typeof value === 'string' ? value.split(',') : [];
+    return parts.length > 0 && parts.every((part) => /^\s*([\w.-]+|\[[\da-fA-F:.]+\])(:\d{1,5})?\s*$/.test(part));
+  });
+}
+
 /** A setting that a later version reads: to ignore it would be to lie to whoever sets it. */
 function NotYet() {
   return rule('not be set: this version does not support it yet', () => false);
@@ -132,4 +173,10 @@ function isBaseUrl(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const { protocol, username, password, search, hash } = new URL(text);
   return /^https?:$/.test(protocol) && `${username}${password}${search}${hash}` === '';
+}
+
+function isRedisUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, hostname, pathname, search, hash } = new URL(text);
+  return /^rediss?:$/.test(protocol) && hostname !== '' && /^(\/\d{0,4})?$/.test(pathname) && `${search}${hash}` === '';
 }

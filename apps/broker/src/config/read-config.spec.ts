@@ -85,12 +85,18 @@ describe('settings', () => {
     ['PORT', ['-1', '65536', '3e3', '0x10', ' 80', '3000.5'], /^PORT must be a whole number from 0 to 65535$/],
     ['NODE_ENV', ['prod', 'Production'], /^NODE_ENV must be development or production or test$/],
     ['LOG_LEVEL', ['verbose'], /^LOG_LEVEL must be fatal or error/],
-    ['VAULT_STORE', ['redis', 'directory'], /^VAULT_STORE must be file$/],
+    ['VAULT_STORE', ['Redis', 'directory'], /^VAULT_STORE must be file or redis$/],
     ['ADMIN_KEY', ['too-short', 'a'.repeat(513), `${'a'.repeat(30)} b`], /^ADMIN_KEY must be 24 to 512 visible/],
     ['UPSTREAM_TIMEOUT_MS', ['99', '2e3'], /^UPSTREAM_TIMEOUT_MS must be a whole number from 100 to 20000$/],
     ['UPSTREAM_RETRIES', ['6', '-1'], /^UPSTREAM_RETRIES must be a whole number from 0 to 5$/],
     ['REFRESH_AT', ['0', '1', 'half', '.96'], /^REFRESH_AT must be a number from 0.1 to 0.95$/],
-    ['REDIS_URL', ['redis://127.0.0.1'], /^REDIS_URL must not be set: this version does not support it yet$/],
+    ['TLS_CERT_FILE', ['cert.pem'], /^TLS_CERT_FILE must not be set: this version does not support it yet$/],
+    [
+      'REDIS_URL',
+      ['127.0.0.1:6379', 'http://127.0.0.1', 'redis://', 'redis://a.example/x', 'redis://a.example/0?tls=1'],
+      /^REDIS_URL must be redis:\/\/ or rediss:\/\//,
+    ],
+    ['REDIS_CLUSTER_NODES', ['a b', 'a:1,', 'redis://a', 'a:999999'], /^REDIS_CLUSTER_NODES must be host:port/],
     [
       'UPSTREAM_SANDBOX_URL',
       [
@@ -112,6 +118,51 @@ describe('settings', () => {
     [{ UPSTREAM_TIMEOUT_MS: '10000' }, 'UPSTREAM_TIMEOUT_MS and UPSTREAM_RETRIES together must take less than 30000'],
   ])('that contradict each other are refused: %j', (env, problem) => {
     expect(problemsOf(env)).toEqual([expect.stringContaining(problem)]);
+  });
+
+  it.each([
+    [{ REDIS_URL: 'redis://a', REDIS_SENTINELS: 'b', REDIS_SENTINEL_MASTER: 'c' }, 'must not be set together'],
+    [{ REDIS_SENTINELS: 'b:26379' }, 'REDIS_SENTINELS and REDIS_SENTINEL_MASTER must be set together'],
+    [{ VAULT_STORE: 'redis' }, 'VAULT_STORE redis needs VAULT_REDIS_URL, or a Redis for the tokens'],
+    [{ REDIS_GRACE_MS: '10000' }, 'REDIS_GRACE_MS must be less than WAIT_BUDGET_MS'],
+  ])('that contradict each other are refused: %j', (env, problem) => {
+    expect(problemsOf(env)).toEqual([expect.stringContaining(problem)]);
+  });
+
+  it('say where Redis is, in one of three ways', () => {
+    const redisOf = (env: NodeJS.ProcessEnv) => readConfig({ ...keys, ...env }).redis;
+    expect(redisOf({})).toBeUndefined();
+    expect(redisOf({ REDIS_URL: 'rediss://user:p%40ss@[::1]:6380/3' })).toEqual({
+      connection: {
+        at: { kind: 'single', host: '::1', port: 6_380, db: 3 },
+        username: 'user',
+        password: 'p@ss',
+        tls: { ca: undefined },
+      },
+      keyPrefix: 'tb:',
+    });
+    const signIn = { REDIS_USERNAME: 'broker', REDIS_PASSWORD: 'pass', REDIS_TLS: 'true', REDIS_KEY_PREFIX: 'x:' };
+    expect(redisOf({ ...signIn, REDIS_SENTINELS: 'a:1, [::1]:2,c', REDIS_SENTINEL_MASTER: 'mymaster' })).toEqual({
+      connection: {
+        at: {
+          kind: 'sentinel',
+          sentinels: [
+            { host: 'a', port: 1 },
+            { host: '::1', port: 2 },
+            { host: 'c', port: 6_379 },
+          ],
+          master: 'mymaster',
+        },
+        username: 'broker',
+        password: 'pass',
+        tls: { ca: undefined },
+      },
+      keyPrefix: 'x:',
+    });
+    expect(redisOf({ REDIS_CLUSTER_NODES: 'a:1' })?.connection).toMatchObject({
+      at: { kind: 'cluster', nodes: [{ host: 'a', port: 1 }] },
+      tls: undefined,
+    });
   });
 
   it('of production refuse the conveniences of development', () => {

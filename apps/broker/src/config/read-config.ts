@@ -8,6 +8,7 @@ import { KeyRing, newCallerKey, Secret, VaultError } from '#vault';
 
 import { BrokerConfig, ConfigError, FIRST_BACKOFF_MS, type UpstreamConfig } from './broker-config.js';
 import { Environment } from './environment.js';
+import { readRedis, readVaultRedis } from './read-redis.js';
 import { codeOf, keptSecret, readNamed, withSecretFiles } from './secrets.js';
 
 /** Where development keeps the keys that nobody gave it. */
@@ -30,12 +31,16 @@ export function readConfig(env: NodeJS.ProcessEnv): BrokerConfig {
   const production = given.NODE_ENV === 'production';
   const policy = readPolicy(given);
   problems.push(...crossChecks(given, policy));
+  const redisCa = readCa('REDIS_CA_FILE', given, problems);
   const config = {
     production,
     host: given.HOST ?? (production ? '0.0.0.0' : '127.0.0.1'),
     port: given.PORT,
     logLevel: given.LOG_LEVEL,
+    redis: readRedis(given, redisCa, problems),
+    vaultStore: given.VAULT_STORE,
     vaultPath: given.VAULT_PATH,
+    vaultRedis: readVaultRedis(given, redisCa, problems),
     vaultKeys: readKeyRing(given, problems),
     adminKey: readAdminKey(given, problems),
     upstream: readUpstream(given, problems),
@@ -69,6 +74,7 @@ function readPolicy(given: Environment): TokenPolicy {
     refreshLeaseMs: given.REFRESH_LEASE_MS,
     refreshLeaseRenewMs: given.REFRESH_LEASE_RENEW_MS,
     waitBudgetMs: given.WAIT_BUDGET_MS,
+    storeGraceMs: given.REDIS_GRACE_MS,
   };
 }
 
@@ -82,6 +88,12 @@ function crossChecks(given: Environment, policy: TokenPolicy): string[] {
       `UPSTREAM_TIMEOUT_MS and UPSTREAM_RETRIES together must take less than ${policy.longestHoldMs} ms, pauses included`,
     );
   }
+  if (given.REDIS_GRACE_MS >= given.WAIT_BUDGET_MS) {
+    problems.push('REDIS_GRACE_MS must be less than WAIT_BUDGET_MS, or nobody is still waiting when it is over');
+  }
+  if (given.VAULT_STORE === 'redis' && !hasRedis(given) && given.VAULT_REDIS_URL === undefined) {
+    problems.push('VAULT_STORE redis needs VAULT_REDIS_URL, or a Redis for the tokens');
+  }
   if (given.LEASE_RENEW_MS * 2 > given.LEASE_MS) {
     problems.push('LEASE_RENEW_MS must be at most half of LEASE_MS, or one lost renewal loses the lease');
   }
@@ -91,6 +103,10 @@ function crossChecks(given: Environment, policy: TokenPolicy): string[] {
     );
   }
   return problems;
+}
+
+function hasRedis(given: Environment): boolean {
+  return [given.REDIS_URL, given.REDIS_SENTINELS, given.REDIS_CLUSTER_NODES].some((each) => each !== undefined);
 }
 
 function readKeyRing(given: Environment, problems: string[]): KeyRing | undefined {
@@ -136,19 +152,24 @@ function readUpstream(given: Environment, problems: string[]): UpstreamConfig {
   }
   return {
     baseUrls,
-    ca: readCa(given.UPSTREAM_CA_FILE, problems),
+    ca: readCa('UPSTREAM_CA_FILE', given, problems),
     timeoutMs: given.UPSTREAM_TIMEOUT_MS,
     retries: given.UPSTREAM_RETRIES,
   };
 }
 
-function readCa(path: string | undefined, problems: string[]): string | undefined {
-  const ca = path === undefined ? undefined : readNamed('UPSTREAM_CA_FILE', path, problems);
+function readCa(
+  name: 'UPSTREAM_CA_FILE' | 'REDIS_CA_FILE',
+  given: Environment,
+  problems: string[],
+): string | undefined {
+  const path = given[name];
+  const ca = path === undefined ? undefined : readNamed(name, path, problems);
   if (ca === undefined) return undefined;
   try {
     void new X509Certificate(ca);
   } catch {
-    problems.push('UPSTREAM_CA_FILE must hold a certificate in PEM');
+    problems.push(`${name} must hold a certificate in PEM`);
   }
   return ca;
 }

@@ -2,7 +2,7 @@ import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { dirname } from 'node:path';
 
 /** The settings that may be given as `X_FILE`, the path of a file, instead of as `X`. */
-export const SECRET_SETTINGS = ['VAULT_KEYS', 'ADMIN_KEY'] as const;
+export const SECRET_SETTINGS = ['VAULT_KEYS', 'ADMIN_KEY', 'REDIS_URL', 'REDIS_PASSWORD', 'VAULT_REDIS_URL'] as const;
 
 /** The environment with each `X_FILE` read into its `X`. A line break at a file's end is dropped.
  *  @param problems what went wrong is added to it */

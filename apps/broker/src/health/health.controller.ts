@@ -1,8 +1,10 @@
-import { Controller, Get, Header } from '@nestjs/common';
+import { Controller, Get, Header, Inject, Optional } from '@nestjs/common';
 import { HealthCheckService, HealthIndicatorService } from '@nestjs/terminus';
 
 import { Open } from '../http/caller.js';
 import { Drain } from '../http/drain.js';
+import { SharedRedis } from '../redis/shared-redis.js';
+import { systemClock } from '../config/system-clock.js';
 
 @Controller('health')
 @Open()
@@ -11,6 +13,7 @@ export class HealthController {
     private readonly health: HealthCheckService,
     private readonly indicators: HealthIndicatorService,
     private readonly drain: Drain,
+    @Optional() @Inject(SharedRedis) private readonly shared: SharedRedis | undefined,
   ) {}
 
   /** The process runs. Depends on nothing outside. */
@@ -29,6 +32,16 @@ export class HealthController {
         const traffic = this.indicators.check('traffic');
         return this.drain.draining ? traffic.down('draining') : traffic.up();
       },
+      () => this.indicators.check('tokens').up(this.#tokens()),
     ]);
+  }
+
+  /** Where tokens are shared. Without Redis for a while this replica works on, but the promise of one call is weaker. */
+  #tokens(): Record<string, string | number | boolean> {
+    if (!this.shared) return { store: 'memory' };
+    const [outage] = this.shared.link.outages;
+    if (!outage) return { store: 'redis', degraded: false };
+    const seconds = Math.floor((systemClock.now() - outage.sinceMs) / 1_000);
+    return { store: 'redis', degraded: true, reason: outage.reason, for_seconds: seconds };
   }
 }

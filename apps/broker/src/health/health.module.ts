@@ -2,12 +2,16 @@ import { Module } from '@nestjs/common';
 import { TerminusModule } from '@nestjs/terminus';
 
 import { Drain } from '../http/drain.js';
+import { RedisModule } from '../redis/redis.module.js';
+import { TokenModule } from '../token/token.module.js';
 import { HealthController } from './health.controller.js';
+import { Metrics } from './metrics.js';
+import { MetricsController } from './metrics.controller.js';
 
 @Module({
   // Terminus logs each unhealthy answer as an error; draining is none.
-  imports: [TerminusModule.forRoot({ logger: false })],
-  controllers: [HealthController],
-  providers: [Drain],
+  imports: [TerminusModule.forRoot({ logger: false }), RedisModule, TokenModule],
+  controllers: [HealthController, MetricsController],
+  providers: [Drain, Metrics],
 })
 export class HealthModule {}

@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyServerOptions } from 'fastify';
 
+import { invalidRequest } from './problem.js';
 import type { ProblemFilter } from './problem.filter.js';
 import type { Routes } from './routes.js';
 
@@ -28,7 +29,9 @@ export function createFastify(filter: ProblemFilter, routes: Routes): FastifyAda
       const given = request.headers['x-correlation-id'];
       return typeof given === 'string' && CORRELATION_ID.test(given) ? given : randomUUID();
     },
-    frameworkErrors: (error, request, reply) => filter.send(adapter.mapException(error), request, reply),
+    // Fastify's own words repeat the path.
+    frameworkErrors: (_, request, reply) =>
+      filter.send(invalidRequest([{ field: 'path', detail: 'must be well-formed and not too long' }]), request, reply),
     clientErrorHandler: answerBrokenHttp,
   };
   const adapter = new FastifyAdapter(options);

@@ -34,6 +34,7 @@ const STATUS: Readonly<Record<ProblemCode, number>> = {
   refresh_busy: 503,
   draining: 503,
   vault_unavailable: 503,
+  store_unavailable: 503,
   internal_error: 500,
 };
 
@@ -54,6 +55,7 @@ const TITLE: Readonly<Record<ProblemCode, string>> = {
   refresh_busy: 'The token is still being refreshed',
   draining: 'This replica is shutting down',
   vault_unavailable: 'The vault cannot be written',
+  store_unavailable: 'The shared token store is away',
   internal_error: 'Something went wrong that should not have',
 };
 
@@ -75,6 +77,7 @@ const OAUTH_ERROR: Readonly<Record<ProblemCode, { error: string; status: number 
   refresh_busy: { error: 'temporarily_unavailable', status: 503 },
   draining: { error: 'temporarily_unavailable', status: 503 },
   vault_unavailable: { error: 'server_error', status: 503 },
+  store_unavailable: { error: 'temporarily_unavailable', status: 503 },
   internal_error: { error: 'server_error', status: 500 },
 };
 
@@ -155,6 +158,8 @@ function asProblem(error: unknown, request: FastifyRequest, routes: Routes): Pro
   if (error instanceof TokenError) return tokenProblem(error);
   if (error instanceof VaultError) return vaultProblem(error);
   if (error instanceof HttpException) return httpProblem(error, request, routes);
+  // The sender hung up in the middle of its body: no mistake of ours, and nobody reads the answer.
+  if (request.raw.destroyed && !request.raw.complete) return unreadable('ended before its length');
   return new Problem('internal_error', `the log says more under ${request.id}`);
 }
 
@@ -167,6 +172,8 @@ function tokenProblem(error: TokenError): Problem {
     case 'refresh_busy':
     case 'draining':
       return new Problem(error.code, error.message, { retryAfterMs: 1_000 });
+    case 'store_away':
+      return new Problem('store_unavailable', error.message, { retryAfterMs: 1_000 });
     case 'credentials_rejected':
     case 'merchant_rejected':
     case 'scope_rejected':
@@ -215,8 +222,13 @@ function httpProblem(error: HttpException, request: FastifyRequest, routes: Rout
     case 415:
       return new Problem('unsupported_media_type', 'the content type is missing or not one that this path takes');
     default:
+      // Behind the dash stands the name of a form's field, as it was sent.
       return status < 500
-        ? new Problem('invalid_request', error.message || (STATUS_CODES[status] ?? 'not valid'))
+        ? unreadable(error.message.replace(/ - .*$/s, '') || (STATUS_CODES[status] ?? 'not valid'))
         : new Problem('internal_error', `the log says more under ${request.id}`);
   }
+}
+
+function unreadable(how: string): Problem {
+  return new Problem('invalid_request', how, { errors: [{ field: 'body', detail: how }] });
 }

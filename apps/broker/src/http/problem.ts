@@ -16,6 +16,7 @@ export type ProblemCode =
   | 'refresh_busy'
   | 'draining'
   | 'vault_unavailable'
+  | 'store_unavailable'
   | 'internal_error';
 
 /** One field of a request, and what it must be. Never what it was. */

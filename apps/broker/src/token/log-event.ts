@@ -8,16 +8,20 @@ const log = new Logger('token');
 export function logEvent(event: TokenEvent): void {
   switch (event.kind) {
     case 'refreshed': {
-      const { cause, tokenId, lifeMs, tookMs } = event;
-      log.log({ ...about(event), cause, token_id: tokenId, life_ms: lifeMs, took_ms: Math.round(tookMs) });
+      const { cause, tokenId, lifeMs, tookMs, alone } = event;
+      log.log({ ...about(event), cause, alone, token_id: tokenId, life_ms: lifeMs, took_ms: Math.round(tookMs) });
       break;
     }
     case 'failed': {
-      const { cause, code, message, coolingMs, tookMs } = event;
+      const { cause, code, message, coolingMs, tookMs, alone } = event;
       const times = { cooling_ms: Math.round(coolingMs), took_ms: Math.round(tookMs) };
-      log.warn({ ...about(event), cause, code, reason: message, ...times });
+      log.warn({ ...about(event), cause, alone, code, reason: message, ...times });
       break;
     }
+    case 'lease_lost':
+    case 'lease_unused':
+      log.warn(about(event));
+      break;
     case 'duplicate':
       log.warn({ ...about(event), token_id: event.tokenId });
       break;
@@ -32,7 +36,7 @@ export function logEvent(event: TokenEvent): void {
   }
 }
 
-function about({ kind, key }: { kind: TokenEvent['kind']; key: TokenKey }) {
-  const { client, merchantVat } = key.subject;
-  return { event: `token_${kind}`, client, merchant_vat: merchantVat, key: key.id };
+function about({ kind, key }: { kind: TokenEvent['kind']; key?: TokenKey }) {
+  const { client, merchantVat } = key?.subject ?? {};
+  return { event: `token_${kind}`, client, merchant_vat: merchantVat, key: key?.id };
 }

@@ -4,7 +4,7 @@ import { RouteConfig } from '@nestjs/platform-fastify';
 import { TokenBroker } from '#token';
 
 import { NeedsOAuthClient, type OAuthRequest } from '../http/caller.js';
-import { systemClock } from './system-clock.js';
+import { systemClock } from '../config/system-clock.js';
 import { TokenKeys } from './token-keys.js';
 import { readGrantRequest } from './token-requests.js';
 

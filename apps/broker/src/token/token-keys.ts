@@ -27,16 +27,27 @@ export class TokenKeys {
       const what = merchantVat === undefined ? 'tokens bound to no merchant' : `tokens of ${merchantVat}`;
       throw new Problem('forbidden', `no grant allows the caller ${what} for the client ${client}`);
     }
-    const record = this.vault.findClient(client);
-    if (!record) throw new Problem('not_found', `there is no client ${client}`);
+    const record = this.#clientOf(client);
     if (!record.enabled) throw new Problem('client_disabled', `the client ${client} is switched off`);
     return this.#keyOf(record, merchantVat, scope);
+  }
+
+  /** The same for an operator, who needs no grant to see a key's state.
+   *  @throws Problem `not_found` */
+  get(client: string, merchantVat: string | undefined): TokenKey {
+    return this.#keyOf(this.#clientOf(client), merchantVat, undefined);
   }
 
   /** Whether no request leads to a key of this subject any more. */
   isStale({ client, credentialGeneration }: TokenSubject): boolean {
     const record = this.vault.findClient(client);
     return !record?.enabled || record.generation !== credentialGeneration;
+  }
+
+  #clientOf(client: string): ClientRecord {
+    const record = this.vault.findClient(client);
+    if (!record) throw new Problem('not_found', `there is no client ${client}`);
+    return record;
   }
 
   #keyOf(record: ClientRecord, merchantVat: string | undefined, scope: string | undefined): TokenKey {

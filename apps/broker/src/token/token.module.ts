@@ -1,46 +1,66 @@
+import { hostname } from 'node:os';
+
 import { HttpModule } from '@nestjs/axios';
 import { Module, type OnApplicationShutdown } from '@nestjs/common';
 
-import { MemoryTokenStore, TokenBroker } from '#token';
-import { Vault } from '#vault';
+import { RedisTokenStore } from '#redis';
+import { FailoverTokenStore, MemoryTokenStore, TokenBroker, type TokenStore } from '#token';
+import { Sealer, Vault } from '#vault';
 
 import { BrokerConfig } from '../config/broker-config.js';
+import { RedisModule } from '../redis/redis.module.js';
+import { SharedRedis } from '../redis/shared-redis.js';
+import { systemClock } from '../config/system-clock.js';
 import { VaultModule } from '../vault/vault.module.js';
 import { HttpTokenIssuer } from './http-token-issuer.js';
 import { logEvent } from './log-event.js';
 import { OAuthController } from './oauth.controller.js';
-import { systemClock } from './system-clock.js';
+import { StateController } from './state.controller.js';
+import { TokenEvents } from './token-events.js';
 import { TokenKeys } from './token-keys.js';
+import { TOKEN_STORE, TokenState } from './token-state.js';
 import { TokensController } from './tokens.controller.js';
 import { upstreamAgents } from './upstream-agents.js';
 
+/** The longest that a stop waits for refreshes under way, in ms. */
+const LAST_REFRESHES_MS = 5_000;
+
 @Module({
   imports: [
+    RedisModule,
     VaultModule,
     HttpModule.registerAsync({
       inject: [BrokerConfig],
       useFactory: ({ upstream }: BrokerConfig) => upstreamAgents(upstream),
     }),
   ],
-  controllers: [TokensController, OAuthController],
+  controllers: [StateController, TokensController, OAuthController],
   providers: [
     HttpTokenIssuer,
+    TokenEvents,
     TokenKeys,
+    TokenState,
+    {
+      provide: TOKEN_STORE,
+      inject: [BrokerConfig, { token: SharedRedis, optional: true }],
+      useFactory: storeFor,
+    },
     {
       provide: TokenBroker,
-      inject: [HttpTokenIssuer, BrokerConfig],
-      useFactory: (issuer: HttpTokenIssuer, { policy }: BrokerConfig) =>
+      inject: [TOKEN_STORE, HttpTokenIssuer, BrokerConfig, TokenEvents],
+      useFactory: (store: TokenStore, issuer: HttpTokenIssuer, { policy }: BrokerConfig, events: TokenEvents) =>
         new TokenBroker({
-          store: new MemoryTokenStore(systemClock),
+          store,
           issuer,
           policy,
           clock: systemClock,
+          replica: `${hostname()}-${process.pid}`,
           random: Math.random,
-          onEvent: logEvent,
+          onEvent: events.emit,
         }),
     },
   ],
-  exports: [TokenBroker],
+  exports: [TokenBroker, TokenEvents],
 })
 export class TokenModule implements OnApplicationShutdown {
   readonly #unsubscribe: () => void;
@@ -48,14 +68,24 @@ export class TokenModule implements OnApplicationShutdown {
   constructor(
     vault: Vault,
     keys: TokenKeys,
+    events: TokenEvents,
     private readonly broker: TokenBroker,
+    private readonly config: BrokerConfig,
   ) {
+    events.subscribe(logEvent);
     this.#unsubscribe = vault.onChange(() => broker.forget((subject) => keys.isStale(subject)));
   }
 
   /** After the last request has been answered. */
-  onApplicationShutdown(): void {
+  async onApplicationShutdown(): Promise<void> {
     this.#unsubscribe();
-    this.broker.close();
+    await this.broker.close(Math.min(this.config.shutdownTimeoutMs, LAST_REFRESHES_MS));
   }
+}
+
+/** Shared by all replicas where there is Redis; else this replica is the only one. */
+function storeFor({ vaultKeys, policy }: BrokerConfig, shared?: SharedRedis): TokenStore {
+  if (!shared) return new MemoryTokenStore(systemClock);
+  const redis = new RedisTokenStore(shared.link, shared.bus, new Sealer(vaultKeys));
+  return new FailoverTokenStore(redis, systemClock, policy.storeGraceMs);
 }

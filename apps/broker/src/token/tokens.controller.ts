@@ -3,7 +3,7 @@ import { Body, Controller, Header, HttpCode, HttpStatus, Post, Req } from '@nest
 import { type HeldToken, TokenBroker, type TokenKey } from '#token';
 
 import { type CallerRequest, Needs } from '../http/caller.js';
-import { systemClock } from './system-clock.js';
+import { systemClock } from '../config/system-clock.js';
 import { TokenKeys } from './token-keys.js';
 import { readInvalidationRequest, readTokenRequest } from './token-requests.js';
 

@@ -6,15 +6,15 @@ import { ARCHIVE_LIMITS, type ClientRecord, readArchive, Vault } from '#vault';
 
 import { Needs } from '../http/caller.js';
 import { invalidRequest } from '../http/problem.js';
-import { validated } from '../http/validated.js';
+import { validatedForm } from '../http/validated.js';
 import { ImportBody } from './import.dto.js';
 import { clientsFrom } from './import.js';
 
-const UPLOAD_LIMITS = { fileSize: ARCHIVE_LIMITS.archiveBytes, files: 1, fields: 10, fieldSize: 4_096, parts: 12 };
+const UPLOAD_LIMITS = { fileSize: ARCHIVE_LIMITS.archiveBytes, files: 1, fields: 10, fieldSize: 16_384, parts: 12 };
 
 @Controller('v1/clients')
 @Needs('admin')
-@UsePipes(validated)
+@UsePipes(validatedForm)
 export class ClientsController {
   constructor(private readonly vault: Vault) {}
 

@@ -1,9 +1,13 @@
-import { IsIn, IsOptional, IsString, Length, Matches } from 'class-validator';
+import { IsEmpty, IsIn, IsOptional, IsString, Length, Matches } from 'class-validator';
 
 import { type Environment, ENVIRONMENTS, NAME_PATTERN } from '#vault';
 
 /** The text fields beside the archive. */
 export class ImportBody {
+  /** The archive is a file; a text of this name is a mistake. */
+  @IsEmpty({ message: '$property must be a file: the zip as it came' })
+  archive?: undefined;
+
   /** The password of the archive. Neither kept nor logged. */
   @IsString()
   @Length(1, 1_024, { message: '$property must be 1 to 1024 characters' })

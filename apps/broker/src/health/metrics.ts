@@ -1,0 +1,68 @@
+import { Inject, Injectable, Optional } from '@nestjs/common';
+import { Counter, Gauge, Registry } from 'prom-client';
+
+import type { TokenEvent } from '#token';
+
+import { SharedRedis } from '../redis/shared-redis.js';
+import { TokenEvents } from '../token/token-events.js';
+
+/** What Prometheus reads. No label names a client, a merchant or a token. */
+@Injectable()
+export class Metrics {
+  readonly registry = new Registry();
+
+  readonly #refreshes = new Counter({
+    name: 'token_broker_refreshes_total',
+    help: 'Refreshes that this replica led, by cause (demand, ahead) and result (ok, or the code of the failure).',
+    labelNames: ['cause', 'result'],
+    registers: [this.registry],
+  });
+  readonly #unleased = new Counter({
+    name: 'token_broker_unleased_calls_total',
+    help: 'Refreshes without a shared lease, because Redis was away: other replicas may have called as well.',
+    registers: [this.registry],
+  });
+  readonly #duplicates = new Counter({
+    name: 'token_broker_duplicate_tokens_total',
+    help: 'Tokens got although another replica had stored a newer one meanwhile.',
+    registers: [this.registry],
+  });
+  readonly #leasesLost = new Counter({
+    name: 'token_broker_leases_lost_total',
+    help: 'Leases that ran out, or came too late to be used.',
+    registers: [this.registry],
+  });
+
+  constructor(events: TokenEvents, @Optional() @Inject(SharedRedis) shared: SharedRedis | undefined) {
+    events.subscribe((event) => this.#count(event));
+    if (!shared) return;
+    const up: Gauge = new Gauge({
+      name: 'token_broker_redis_up',
+      help: '1 while Redis answers and takes writes, 0 while this replica works without it.',
+      registers: [this.registry],
+      collect: () => up.set(shared.link.outages.length === 0 ? 1 : 0),
+    });
+  }
+
+  #count(event: TokenEvent): void {
+    switch (event.kind) {
+      case 'refreshed':
+      case 'failed':
+        this.#refreshes.inc({ cause: event.cause, result: event.kind === 'refreshed' ? 'ok' : event.code });
+        if (event.alone) this.#unleased.inc();
+        break;
+      case 'duplicate':
+        this.#duplicates.inc();
+        break;
+      case 'lease_lost':
+      case 'lease_unused':
+        this.#leasesLost.inc();
+        break;
+      case 'invalidation':
+      case 'fault':
+        break;
+      default:
+        event satisfies never;
+    }
+  }
+}

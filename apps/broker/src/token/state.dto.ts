@@ -1,0 +1,53 @@
+import { Transform } from 'class-transformer';
+import { IsIn, IsInt, IsOptional, Matches, Max, Min } from 'class-validator';
+
+import { NAME_PATTERN } from '#vault';
+
+import { type KeyState, TOKEN_STATES } from './token-state.js';
+
+const CLIENT = {
+  message: '$property must be a client name: 1 to 63 characters of a-z, 0-9 and -, not starting with -',
+};
+const MERCHANT_VAT = /^(DK|FI)\d{8}$/;
+const VAT = { message: '$property must be DK or FI and 8 digits' };
+
+const wholeNumber = ({ value }: { value: unknown }) =>
+  typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : value;
+
+/** Which keys to show, and how many. */
+export class ListQuery {
+  @IsOptional()
+  @Matches(NAME_PATTERN, CLIENT)
+  client?: string;
+
+  @IsOptional()
+  @Matches(MERCHANT_VAT, VAT)
+  merchant_vat?: string;
+
+  @IsOptional()
+  @IsIn(TOKEN_STATES)
+  state?: KeyState;
+
+  /** Items on a page, 1 to 1000. Default 100. */
+  @Transform(wholeNumber)
+  @IsInt()
+  @Min(1)
+  @Max(1_000)
+  limit = 100;
+
+  /** `next_cursor` of the page before. */
+  @IsOptional()
+  @Matches(/^[A-Za-z0-9_-]{1,4096}$/, { message: '$property must be the next_cursor of the page before' })
+  cursor?: string;
+}
+
+/** Which key to explain. */
+export class ExplainQuery {
+  @Matches(NAME_PATTERN, CLIENT)
+  client!: string;
+
+  /** Absent: the token bound to no merchant. */
+  @IsOptional()
+  @Matches(MERCHANT_VAT, VAT)
+  merchant_vat?: string;
+}

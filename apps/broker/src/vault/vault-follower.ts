@@ -1,0 +1,54 @@
+import { Inject, Injectable, Logger, type OnApplicationShutdown, Optional } from '@nestjs/common';
+
+import { StoreAwayError } from '#token';
+import { Vault, VaultError } from '#vault';
+
+import { SharedRedis } from '../redis/shared-redis.js';
+
+/** How often the vault is looked at without a message, in ms. */
+const LOOK_EVERY_MS = 30_000;
+
+/** Keeps this replica's vault like the others': tells them of its changes, and takes theirs over. */
+@Injectable()
+export class VaultFollower implements OnApplicationShutdown {
+  readonly #log = new Logger('vault');
+  readonly #ends: (() => void)[] = [];
+
+  constructor(
+    private readonly vault: Vault,
+    @Optional() @Inject(SharedRedis) private readonly shared: SharedRedis | undefined,
+  ) {
+    const timer = setInterval(() => void this.#follow(), LOOK_EVERY_MS).unref();
+    this.#ends.push(() => clearInterval(timer));
+    this.#ends.push(vault.onChange((by) => by === 'us' && void this.#tell()));
+    if (!shared) return;
+    this.#ends.push(
+      shared.bus.subscribe(({ kind }) => (kind === 'credentials' || kind === 'resumed') && void this.#follow()),
+    );
+  }
+
+  onApplicationShutdown(): void {
+    for (const end of this.#ends) end();
+  }
+
+  async #follow(): Promise<void> {
+    try {
+      await this.vault.reload();
+    } catch (error) {
+      if (!(error instanceof VaultError)) throw error;
+      // What is in memory goes on being served.
+      this.#log.error({ event: 'vault_unreadable', code: error.code, reason: error.message });
+    }
+  }
+
+  async #tell(): Promise<void> {
+    const news = this.shared?.link.keys.news;
+    if (news === undefined) return;
+    try {
+      await this.shared?.link.call(news, (redis) => redis.publish(news, 'credentials'));
+    } catch (error) {
+      if (!(error instanceof StoreAwayError)) throw error;
+      // They look by themselves before long.
+    }
+  }
+}

@@ -1,0 +1,6 @@
+export { Bus, type BusMessage } from './bus.js';
+export type { RedisAddress, RedisConnectionSettings } from './connection.js';
+export { RedisKeys } from './keys.js';
+export { RedisLink, type RedisLinkEvent } from './redis-link.js';
+export { RedisTokenStore } from './redis-token-store.js';
+export { RedisVaultStore } from './redis-vault-store.js';

@@ -1,0 +1,201 @@
+import slotOf from 'cluster-key-slot';
+
+import { type Clock, StoreAwayError } from '#token';
+
+import { COMMAND_LIMIT_MS, commandConnection, type RedisClient, type RedisConnectionSettings } from './connection.js';
+import { RedisKeys } from './keys.js';
+import { defineScripts, runScript, type ScriptName } from './scripts.js';
+
+/** What a link tells whoever wired it. */
+export type RedisLinkEvent =
+  { readonly kind: 'away'; readonly reason: string } | { readonly kind: 'back'; readonly awayMs: number };
+
+export interface RedisLinkParts {
+  readonly settings: RedisConnectionSettings;
+  readonly keys: RedisKeys;
+  /** Monotonic. */
+  readonly clock: Clock;
+  /** 0 inclusive to 1 exclusive; jitter only. */
+  readonly random: () => number;
+  readonly onEvent: (event: RedisLinkEvent) => void;
+}
+
+/** A Redis, or one master of a cluster, that failed a command. */
+interface Outage {
+  /** On the replica's clock, in ms. */
+  readonly sinceMs: number;
+  readonly reason: string;
+  /** Lies where the command failed: the probe writes beside it. */
+  readonly key: string;
+  /** What a replica finds when it starts: it has nothing to tell the store then. */
+  readonly atStart: boolean;
+}
+
+/** Times in ms. */
+const PROBE_EVERY = { least: 300, spread: 200 };
+const CLOCK_CHECK_MS = 5_000;
+/** More than a slow answer may explain. */
+const CLOCK_STEP_MS = 2_000;
+const CLOSE_WITHIN_MS = 1_000;
+
+/**
+ * The way to Redis: a deadline around each command, and a breaker for each master. One failure opens it: from then on
+ * every call fails at once, while a probe asks now and then whether the master takes writes again.
+ */
+export class RedisLink {
+  readonly client: RedisClient;
+  readonly #outages = new Map<string, Outage>();
+  readonly #listeners = new Set<() => void>();
+  readonly #ready: Promise<void>;
+  #clockOffsetMs: number | undefined;
+  #closed = false;
+
+  constructor(private readonly parts: RedisLinkParts) {
+    const { settings, clock, keys } = parts;
+    const atStart: Outage = { sinceMs: clock.now(), reason: 'not connected yet', key: keys.labels[0], atStart: true };
+    this.client = commandConnection(settings);
+    defineScripts(this.client);
+    // What goes wrong reaches us through the commands that fail. Without a listener it would end the process.
+    this.client.on('error', () => {});
+    const shard = this.#shardOf(atStart.key);
+    this.#outages.set(shard, atStart);
+    this.#probeLater(shard, atStart);
+    this.#ready = new Promise((resolve) => {
+      this.client.on('ready', () => {
+        for (const each of this.#outages) void this.#probe(...each).then(resolve);
+      });
+    });
+    this.#checkClockLater();
+  }
+
+  get keys(): RedisKeys {
+    return this.parts.keys;
+  }
+
+  /** Resolves when Redis was reached for the first time, or after `limitMs`. */
+  async ready(limitMs: number): Promise<void> {
+    await Promise.race([this.#ready, this.#sleep(limitMs)]);
+  }
+
+  /** What fails now, and since when on the replica's clock; empty if nothing does. */
+  get outages(): readonly Pick<Outage, 'sinceMs' | 'reason'>[] {
+    return [...this.#outages.values()];
+  }
+
+  /** Calls `listener` when Redis is back, or has set its clock back, until the function returned is called. */
+  onBack(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Runs a script. Its keys stand first in `args`, all in the slot of the first one.
+   *  @throws StoreAwayError */
+  run(name: ScriptName, ...args: readonly [string, ...(string | number)[]]): Promise<unknown> {
+    return this.call(args[0], (client) => runScript(client, name, ...args));
+  }
+
+  /** Sends a command that goes to where `key` lies.
+   *  @throws StoreAwayError */
+  async call<T>(key: string, command: (client: RedisClient) => Promise<T>): Promise<T> {
+    const shard = this.#shardOf(key);
+    const outage = this.#outages.get(shard);
+    if (outage) throw new StoreAwayError(outage.sinceMs, outage.reason);
+    const sinceMs = this.parts.clock.now();
+    try {
+      return await this.#withDeadline(command(this.client));
+    } catch (error) {
+      const reason = reasonOf(error);
+      this.#lose(shard, { sinceMs, reason, key, atStart: false });
+      throw new StoreAwayError(sinceMs, reason);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.race([this.client.quit().catch(() => {}), this.#sleep(CLOSE_WITHIN_MS)]);
+    this.client.disconnect();
+  }
+
+  /** The master that holds a key, as a cluster knows it; the one Redis otherwise. */
+  #shardOf(key: string): string {
+    return 'slots' in this.client ? (this.client.slots[slotOf(key)]?.[0] ?? '') : '';
+  }
+
+  #lose(shard: string, outage: Outage): void {
+    if (this.#closed || this.#outages.has(shard)) return;
+    this.#outages.set(shard, outage);
+    this.parts.onEvent({ kind: 'away', reason: outage.reason });
+    this.#probeLater(shard, outage);
+  }
+
+  #probeLater(shard: string, outage: Outage): void {
+    this.parts.clock.schedule(PROBE_EVERY.least + PROBE_EVERY.spread * this.parts.random(), () => {
+      if (this.#outages.get(shard) === outage && !this.#closed) void this.#probe(shard, outage, true);
+    });
+  }
+
+  /** By a write: a master out of memory answers reads, and a demoted one as well. */
+  async #probe(shard: string, outage: Outage, again = false): Promise<void> {
+    try {
+      await this.#withDeadline(this.client.set(this.keys.probe(outage.key), 1, 'PX', 1_000));
+    } catch {
+      if (again) this.#probeLater(shard, outage);
+      return;
+    }
+    if (this.#outages.get(shard) !== outage) return;
+    this.#outages.delete(shard);
+    this.parts.onEvent({ kind: 'back', awayMs: this.parts.clock.now() - outage.sinceMs });
+    if (!outage.atStart) this.#tellBack();
+  }
+
+  /** If Redis' clock is set back, what it holds seems to live longer than it does: replicas must put that right. */
+  #checkClockLater(): void {
+    this.parts.clock.schedule(CLOCK_CHECK_MS, () => {
+      if (this.#closed) return;
+      void this.#checkClock().finally(() => this.#checkClockLater());
+    });
+  }
+
+  async #checkClock(): Promise<void> {
+    const askedAtMs = this.parts.clock.now();
+    // If Redis is away, there will be other news.
+    const now = await this.run('time', this.keys.labels[0]).catch(() => undefined);
+    if (typeof now !== 'number') return;
+    const offsetMs = now - askedAtMs;
+    if (this.#clockOffsetMs !== undefined && offsetMs < this.#clockOffsetMs - CLOCK_STEP_MS) this.#tellBack();
+    this.#clockOffsetMs = offsetMs;
+  }
+
+  /** An answer that came while this process was busy still counts: sockets are read before the deadline strikes. */
+  async #withDeadline<T>(answer: Promise<T>): Promise<T> {
+    let cancel = (): void => {};
+    const deadline = new Promise<never>((_, reject) => {
+      const strike = () => setImmediate(() => reject(new Error(TIME_LIMIT)));
+      cancel = this.parts.clock.schedule(COMMAND_LIMIT_MS, strike);
+    });
+    try {
+      return await Promise.race([answer, deadline]);
+    } finally {
+      cancel();
+    }
+  }
+
+  #tellBack(): void {
+    for (const listener of this.#listeners) listener();
+  }
+
+  #sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => void this.parts.clock.schedule(ms, resolve));
+  }
+}
+
+const TIME_LIMIT = `no answer within ${COMMAND_LIMIT_MS} ms`;
+
+/** What may be shown of an error: the code that Redis' answers begin with, or that of the connection's failure. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'unexpected error';
+  const { message } = error;
+  if (message === TIME_LIMIT) return message;
+  const [word = ''] = /^[A-Z]{3,20}\b/.exec(message) ?? [];
+  return word || ('code' in error ? String(error.code) : 'the connection is closed');
+}

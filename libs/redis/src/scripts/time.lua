@@ -1,0 +1,2 @@
+-- KEYS: any; decides whose clock.
+return now

@@ -1,0 +1,183 @@
+import type { Clock } from './clock.js';
+import { StoreAwayError } from './errors.js';
+import type { TokenKey } from './key.js';
+import { MemoryTokenStore } from './memory-token-store.js';
+import { HOLD_OFF_MS } from './policy.js';
+import type {
+  AcquireOutcome,
+  AcquireRequest,
+  CommitOutcome,
+  FailureReport,
+  InvalidateOutcome,
+  IssuedToken,
+  KeyReport,
+  Lease,
+  RenewOutcome,
+  ReportPage,
+  ReportQuery,
+  SeedOutcome,
+  SharedFailure,
+  StoredToken,
+  StoreNews,
+  TokenStore,
+  UpstreamReport,
+} from './ports.js';
+
+/**
+ * A shared store that may go away, and what a replica does meanwhile: wait out the grace, once per outage; then
+ * coordinate with itself alone. When the shared store is back, tokens got alone are put into it.
+ */
+export class FailoverTokenStore implements TokenStore {
+  /** Made anew for each outage: what one replica decided alone must not outlive it. */
+  #own: MemoryTokenStore | undefined;
+  /** The shared store's clock less ours, in ms, as the last lease told it. */
+  #offsetMs = 0;
+  #backAtMs = -Infinity;
+  /** Tokens reported as bad while the store was away, by key. */
+  readonly #reported = new Map<string, { key: TokenKey; generation: number; atMs: number }>();
+
+  constructor(
+    private readonly shared: TokenStore,
+    private readonly clock: Clock,
+    private readonly graceMs: number,
+  ) {
+    shared.subscribe((news) => {
+      if (news.kind === 'back') this.#welcomeBack();
+    });
+  }
+
+  async acquire(key: TokenKey, request: AcquireRequest): Promise<AcquireOutcome> {
+    try {
+      return await this.#acquireShared(key, request);
+    } catch (error) {
+      if (!(error instanceof StoreAwayError)) throw error;
+      const graceLeftMs = error.sinceMs + this.graceMs - this.clock.now();
+      if (graceLeftMs > 0) return { kind: 'busy', remainingMs: graceLeftMs };
+      if (request.spareMs > 0) throw error;
+      return this.#acquireAlone(key, request);
+    }
+  }
+
+  async renew(lease: Lease, leaseMs: number): Promise<RenewOutcome> {
+    if (!lease.alone) return this.shared.renew(lease, leaseMs);
+    return this.#own ? this.#own.renew(lease, leaseMs) : 'lost';
+  }
+
+  async commit(lease: Lease, issued: IssuedToken): Promise<CommitOutcome> {
+    if (lease.alone) return this.#commitAlone(lease, issued);
+    try {
+      return await this.shared.commit(lease, issued);
+    } catch (error) {
+      if (!(error instanceof StoreAwayError)) throw error;
+      // The token is good. Whoever holds it in memory seeds it when the store is back.
+      return this.#alone.commit(lease, issued);
+    }
+  }
+
+  async fail(lease: Lease, report: FailureReport): Promise<SharedFailure | undefined> {
+    if (lease.alone) return this.#own?.fail(lease, report);
+    try {
+      return await this.shared.fail(lease, report);
+    } catch (error) {
+      if (!(error instanceof StoreAwayError)) throw error;
+      // Known here at least; the others try when the lease has run out.
+      return undefined;
+    }
+  }
+
+  async release(lease: Lease): Promise<void> {
+    await (lease.alone ? this.#own : this.shared)?.release(lease);
+  }
+
+  seed(key: TokenKey, token: StoredToken): Promise<SeedOutcome> {
+    return this.shared.seed(key, token);
+  }
+
+  /** While the store is away the report is believed here, and passed on when it is back. */
+  async invalidate(key: TokenKey, generation: number, intervalMs: number): Promise<InvalidateOutcome> {
+    try {
+      return await this.shared.invalidate(key, generation, intervalMs);
+    } catch (error) {
+      if (!(error instanceof StoreAwayError)) throw error;
+      const now = this.clock.now();
+      const before = this.#reported.get(key.id);
+      if (before && now - before.atMs < intervalMs) return 'too_soon';
+      await this.#own?.invalidate(key, generation, 0);
+      this.#reported.set(key.id, { key, generation, atMs: now });
+      return 'invalidated';
+    }
+  }
+
+  async find(key: TokenKey): Promise<StoredToken | undefined> {
+    // Away, nobody knows of any but our own.
+    return (await this.#own?.find(key)) ?? this.shared.find(key).catch(unlessAway);
+  }
+
+  inspect(key: TokenKey): Promise<KeyReport> {
+    return this.shared.inspect(key);
+  }
+
+  inspectUpstream(key: TokenKey): Promise<UpstreamReport> {
+    return this.shared.inspectUpstream(key);
+  }
+
+  list(query: ReportQuery): Promise<ReportPage> {
+    return this.shared.list(query);
+  }
+
+  subscribe(listener: (news: StoreNews) => void): () => void {
+    return this.shared.subscribe(listener);
+  }
+
+  /** Just after an outage the store may have lost its data: a cold key waits for whoever still holds its token. */
+  async #acquireShared(key: TokenKey, request: AcquireRequest): Promise<AcquireOutcome> {
+    const holdOffMs = this.#backAtMs + HOLD_OFF_MS - this.clock.now();
+    if (holdOffMs > 0) {
+      const token = await this.shared.find(key);
+      return token && token.generation > request.haveGeneration && token.remainingMs >= request.minRemainingMs
+        ? { kind: 'hit', token }
+        : { kind: 'busy', remainingMs: holdOffMs };
+    }
+    const outcome = await this.shared.acquire(key, request);
+    if (outcome.kind === 'lead') this.#offsetMs = outcome.lease.grantedAtMs - this.clock.now();
+    return outcome;
+  }
+
+  async #acquireAlone(key: TokenKey, request: AcquireRequest): Promise<AcquireOutcome> {
+    const outcome = await this.#alone.acquire(key, request);
+    return outcome.kind === 'lead' ? { kind: 'lead', lease: { ...outcome.lease, alone: true } } : outcome;
+  }
+
+  /** Its clock runs like the shared store's, so that generations keep growing across the outage. */
+  get #alone(): MemoryTokenStore {
+    const { clock } = this;
+    const offsetMs = this.#offsetMs;
+    this.#own ??= new MemoryTokenStore({
+      now: () => clock.now() + offsetMs,
+      schedule: (delayMs, action) => clock.schedule(delayMs, action),
+    });
+    return this.#own;
+  }
+
+  /** The outage may have ended while this replica called: then the token goes where all can see it. */
+  async #commitAlone(lease: Lease, issued: IssuedToken): Promise<CommitOutcome> {
+    if (this.#own) return this.#own.commit(lease, issued);
+    const remainingMs = lease.grantedAtMs + issued.lifeMs - (this.clock.now() + this.#offsetMs);
+    const token = { ...issued, generation: lease.generation, remainingMs };
+    await this.shared.seed(lease.key, token).catch(unlessAway);
+    return { kind: 'stored', token };
+  }
+
+  #welcomeBack(): void {
+    this.#own = undefined;
+    this.#backAtMs = this.clock.now();
+    for (const { key, generation } of this.#reported.values()) {
+      this.shared.invalidate(key, generation, 0).catch(unlessAway);
+    }
+    this.#reported.clear();
+  }
+}
+
+function unlessAway(error: unknown): undefined {
+  if (!(error instanceof StoreAwayError)) throw error;
+}
