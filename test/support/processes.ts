@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
@@ -50,8 +50,14 @@ function launch(entry: string, env: Record<string, string>, cwd: string) {
   return { child, ended, output: () => output };
 }
 
-/** Starts `apps/<entry>` and waits until it says where it listens. */
-export async function start(entry: string, env: Record<string, string>, cwd = aFolder()): Promise<RunningProcess> {
+/** Starts `apps/<entry>` and waits until it says where it listens.
+ *  @param ready how it says it; the first group is the address */
+export async function start(
+  entry: string,
+  env: Record<string, string>,
+  cwd = aFolder(),
+  ready = /listening on (http\S+)/,
+): Promise<RunningProcess> {
   const { child, ended, output } = launch(entry, env, cwd);
   const running = {
     child,
@@ -69,7 +75,7 @@ export async function start(entry: string, env: Record<string, string>, cwd = aF
   started.add(running);
   const url = await eventually(() => {
     if (child.exitCode !== null) throw new Error(`${entry} ended with ${child.exitCode}: ${output()}`);
-    return /listening on (http\S+)/.exec(output())?.[1];
+    return ready.exec(output())?.[1];
   }, READY_WITHIN_MS);
   return Object.assign(running, { url });
 }
@@ -81,6 +87,23 @@ export async function runToEnd(entry: string, env: Record<string, string>, cwd =
   await ended;
   clearTimeout(timer);
   return { code: child.exitCode, output: output() };
+}
+
+/** The processes that this one has started and that still run. */
+export function childrenOf(pid: number | undefined): number[] {
+  return execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' })
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/).map(Number))
+    .filter(([, parent]) => parent === pid)
+    .map(([child]) => child!);
+}
+
+export function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
 }
 
 /** Waits until `look` finds something, looking every 10 ms. */
