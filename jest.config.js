@@ -39,8 +39,11 @@ export default {
   projects: [
     project('unit', '<rootDir>/{apps,libs}/**/*.spec.ts'),
     project('architecture', '<rootDir>/test/*.spec.ts'),
+    project('simulation', '<rootDir>/test/simulation/**/*.spec.ts'),
     project('contract', '<rootDir>/test/contract/**/*.spec.ts'),
     project('integration', '<rootDir>/test/integration/**/*.spec.ts'),
     project('e2e', '<rootDir>/test/e2e/**/*.spec.ts'),
+    project('faults', '<rootDir>/test/faults/*.spec.ts'),
+    project('faults-slow', '<rootDir>/test/faults/slow/*.spec.ts'),
   ],
 };

@@ -4,6 +4,7 @@ import { type Clock, MemoryTokenStore, StoreAwayError, type StoreNews, type Toke
 export class AwayStore {
   inner: MemoryTokenStore;
   #since: number | undefined;
+  #confirmedAtMs: number | undefined;
   readonly #listeners = new Set<(news: StoreNews) => void>();
 
   constructor(private readonly clock: Clock) {
@@ -14,8 +15,14 @@ export class AwayStore {
     this.#since = this.clock.now();
   }
 
+  /** Nobody looks any more whether it is still away. */
+  stopLooking(): void {
+    this.#confirmedAtMs = this.clock.now();
+  }
+
   comeBack({ empty = false } = {}): void {
     this.#since = undefined;
+    this.#confirmedAtMs = undefined;
     if (empty) this.inner = this.#fresh();
     for (const listener of this.#listeners) listener({ kind: 'back' });
   }
@@ -33,7 +40,8 @@ export class AwayStore {
           };
         }
         return async (...args: unknown[]) => {
-          if (outer.#since !== undefined) throw new StoreAwayError(outer.#since, 'gone');
+          if (outer.#since !== undefined)
+            throw new StoreAwayError(outer.#since, outer.#confirmedAtMs ?? outer.clock.now(), 'gone');
           return Reflect.apply(outer.inner[name], outer.inner, args);
         };
       },

@@ -30,7 +30,8 @@ export const COMMAND_LIMIT_MS = 400;
 const CONNECT_LIMIT_MS = 1_000;
 /** Until a connection is given up on which a command is waiting and nothing arrives, in ms. */
 const SILENCE_LIMIT_MS = 1_500;
-const LONGEST_PAUSE_MS = 1_000;
+/** Between two attempts to connect. All replicas should be back within the core's hold-off. */
+const LONGEST_PAUSE_MS = 250;
 const DISCONNECT_LIMIT_MS = 500;
 
 const pause = (times: number): number => Math.min(times * 50, LONGEST_PAUSE_MS);

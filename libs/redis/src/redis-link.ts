@@ -1,4 +1,5 @@
 import slotOf from 'cluster-key-slot';
+import { Cluster, type Redis } from 'ioredis';
 
 import { type Clock, StoreAwayError } from '#token';
 
@@ -22,8 +23,9 @@ export interface RedisLinkParts {
 
 /** A Redis, or one master of a cluster, that failed a command. */
 interface Outage {
-  /** On the replica's clock, in ms. */
+  /** Since when, and when the last probe was sent that failed, on the replica's clock, in ms. */
   readonly sinceMs: number;
+  confirmedAtMs: number;
   readonly reason: string;
   /** Lies where the command failed: the probe writes beside it. */
   readonly key: string;
@@ -37,6 +39,8 @@ const CLOCK_CHECK_MS = 5_000;
 /** More than a slow answer may explain. */
 const CLOCK_STEP_MS = 2_000;
 const CLOSE_WITHIN_MS = 1_000;
+/** Each is on a given shard with the share of its slots: so many find even a small one. */
+const MOST_KEYS_TRIED = 10_000;
 
 /**
  * The way to Redis: a deadline around each command, and a breaker for each master. One failure opens it: from then on
@@ -52,7 +56,9 @@ export class RedisLink {
 
   constructor(private readonly parts: RedisLinkParts) {
     const { settings, clock, keys } = parts;
-    const atStart: Outage = { sinceMs: clock.now(), reason: 'not connected yet', key: keys.labels[0], atStart: true };
+    const now = clock.now();
+    const [key] = keys.labels;
+    const atStart: Outage = { sinceMs: now, confirmedAtMs: now, reason: 'not connected yet', key, atStart: true };
     this.client = commandConnection(settings);
     defineScripts(this.client);
     // What goes wrong reaches us through the commands that fail. Without a listener it would end the process.
@@ -60,6 +66,7 @@ export class RedisLink {
     const shard = this.#shardOf(atStart.key);
     this.#outages.set(shard, atStart);
     this.#probeLater(shard, atStart);
+    this.#noticeClosing();
     this.#ready = new Promise((resolve) => {
       this.client.on('ready', () => {
         for (const each of this.#outages) void this.#probe(...each).then(resolve);
@@ -99,14 +106,14 @@ export class RedisLink {
   async call<T>(key: string, command: (client: RedisClient) => Promise<T>): Promise<T> {
     const shard = this.#shardOf(key);
     const outage = this.#outages.get(shard);
-    if (outage) throw new StoreAwayError(outage.sinceMs, outage.reason);
+    if (outage) throw new StoreAwayError(outage.sinceMs, outage.confirmedAtMs, outage.reason);
     const sinceMs = this.parts.clock.now();
     try {
       return await this.#withDeadline(command(this.client));
     } catch (error) {
       const reason = reasonOf(error);
-      this.#lose(shard, { sinceMs, reason, key, atStart: false });
-      throw new StoreAwayError(sinceMs, reason);
+      this.#lose(shard, { sinceMs, confirmedAtMs: sinceMs, reason, key, atStart: false });
+      throw new StoreAwayError(sinceMs, sinceMs, reason);
     }
   }
 
@@ -118,7 +125,33 @@ export class RedisLink {
 
   /** The master that holds a key, as a cluster knows it; the one Redis otherwise. */
   #shardOf(key: string): string {
-    return 'slots' in this.client ? (this.client.slots[slotOf(key)]?.[0] ?? '') : '';
+    return this.client instanceof Cluster ? (this.client.slots[slotOf(key)]?.[0] ?? '') : '';
+  }
+
+  /** A connection that closes may mean that Redis has restarted without its data, though no command has failed. */
+  #noticeClosing(): void {
+    const lose = (shard: string) => () => {
+      const now = this.parts.clock.now();
+      const key = this.#keyOn(shard);
+      if (key === undefined) return;
+      this.#lose(shard, { sinceMs: now, confirmedAtMs: now, reason: 'connection closed', key, atStart: false });
+    };
+    if (this.client instanceof Cluster) {
+      this.client.on('+node', (node: Redis) => {
+        node.on('close', lose(`${node.options.host}:${node.options.port}`));
+      });
+    } else {
+      this.client.on('close', lose(''));
+    }
+  }
+
+  /** A key that lies on a shard, to probe it with; undefined if no slot is its. */
+  #keyOn(shard: string): string | undefined {
+    for (let i = 0; i < MOST_KEYS_TRIED; i += 1) {
+      const key = `${this.keys.prefix}{probe:${i}}`;
+      if (this.#shardOf(key) === shard) return key;
+    }
+    return undefined;
   }
 
   #lose(shard: string, outage: Outage): void {
@@ -136,9 +169,11 @@ export class RedisLink {
 
   /** By a write: a master out of memory answers reads, and a demoted one as well. */
   async #probe(shard: string, outage: Outage, again = false): Promise<void> {
+    const askedAtMs = this.parts.clock.now();
     try {
       await this.#withDeadline(this.client.set(this.keys.probe(outage.key), 1, 'PX', 1_000));
     } catch {
+      outage.confirmedAtMs = askedAtMs;
       if (again) this.#probeLater(shard, outage);
       return;
     }

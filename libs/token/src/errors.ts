@@ -53,8 +53,9 @@ export class ValidityUnavailableError extends TokenError {
 /** The shared store does not answer, or refuses to write. */
 export class StoreAwayError extends TokenError {
   constructor(
-    /** Since when, on the replica's clock, in ms. */
+    /** Since when, and when the last command was sent that found it so, on the replica's clock, in ms. */
     readonly sinceMs: number,
+    readonly confirmedAtMs: number,
     /** Such as `ECONNREFUSED` or `OOM`. */
     readonly reason: string,
   ) {

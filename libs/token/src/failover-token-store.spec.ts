@@ -144,6 +144,37 @@ describe('an outage shorter than the grace', () => {
   });
 });
 
+describe('an outage that nobody has looked at', () => {
+  it('for a while, because the process was stopped, may be over: nobody calls alone', async () => {
+    const { broker, clock, issuer, away } = setup();
+    away.goAway();
+    await clock.advance(GRACE + SECOND);
+    away.stopLooking();
+    clock.freeze(MINUTE);
+    const ask = broker.get(key, 0);
+    await clock.advance(500);
+    expect(issuer.calls).toBe(0);
+    away.comeBack();
+    await clock.advance(2 * SECOND);
+    await ask;
+    expect(issuer.calls).toBe(1);
+  });
+
+  it('since before its grace was over may have ended within it: nobody calls alone', async () => {
+    const { broker, clock, issuer, away } = setup();
+    away.goAway();
+    await clock.advance(GRACE - 100);
+    away.stopLooking();
+    const ask = broker.get(key, 0);
+    await clock.advance(SECOND);
+    expect(issuer.calls).toBe(0);
+    away.comeBack();
+    await clock.advance(2 * SECOND);
+    await ask;
+    expect(issuer.calls).toBe(1);
+  });
+});
+
 describe('when the store is back', () => {
   it('without its data, replicas put back what they hold, and a new replica needs no call', async () => {
     const { brokers, clock, issuer, away } = setup(2);

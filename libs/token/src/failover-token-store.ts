@@ -23,6 +23,9 @@ import type {
   UpstreamReport,
 } from './ports.js';
 
+/** Nobody has looked for so long whether the store is still away that it is not certain any more, in ms. */
+const STALE_MS = 1_500;
+
 /**
  * A shared store that may go away, and what a replica does meanwhile: wait out the grace, once per outage; then
  * coordinate with itself alone. When the shared store is back, tokens got alone are put into it.
@@ -51,8 +54,12 @@ export class FailoverTokenStore implements TokenStore {
       return await this.#acquireShared(key, request);
     } catch (error) {
       if (!(error instanceof StoreAwayError)) throw error;
-      const graceLeftMs = error.sinceMs + this.graceMs - this.clock.now();
-      if (graceLeftMs > 0) return { kind: 'busy', remainingMs: graceLeftMs };
+      const { sinceMs, confirmedAtMs } = error;
+      const now = this.clock.now();
+      // What was not seen after the grace may have ended within it; and a process that was stopped knows only of an
+      // outage of long ago.
+      const isCertain = confirmedAtMs >= sinceMs + this.graceMs && now - confirmedAtMs <= STALE_MS;
+      if (!isCertain) return { kind: 'busy', remainingMs: Math.max(STALE_MS, sinceMs + this.graceMs - now) };
       if (request.spareMs > 0) throw error;
       return this.#acquireAlone(key, request);
     }
@@ -138,8 +145,10 @@ export class FailoverTokenStore implements TokenStore {
         ? { kind: 'hit', token }
         : { kind: 'busy', remainingMs: holdOffMs };
     }
+    const askedAtMs = this.clock.now();
     const outcome = await this.shared.acquire(key, request);
-    if (outcome.kind === 'lead') this.#offsetMs = outcome.lease.grantedAtMs - this.clock.now();
+    // From before the question: at worst it seems later than it is, and tokens seem older.
+    if (outcome.kind === 'lead') this.#offsetMs = outcome.lease.grantedAtMs - askedAtMs;
     return outcome;
   }
 

@@ -49,8 +49,9 @@ export const LEASE_RESERVE_MS = 1_500;
 /** While the shared store is away, a token with more life than this is not renewed ahead, in ms. */
 export const SPARE_LIFE_MS = 120_000;
 
-/** After the shared store came back, a cold key waits this long for whoever still holds its token to say so, in ms. */
-export const HOLD_OFF_MS = 500;
+/** After the shared store came back, a cold key waits this long for whoever still holds its token to say so, in ms.
+ *  Longer than the pause between two probes: replicas do not notice all at once. */
+export const HOLD_OFF_MS = 800;
 
 /** Calls to the upstream at once, per client, by all replicas together. */
 export const MOST_CALLS_PER_CLIENT = 5;

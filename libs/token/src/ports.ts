@@ -12,8 +12,8 @@ export interface IssuedToken {
 
 /** Gets a token from the upstream. Looks the credential up itself: the core never sees one. */
 export interface TokenIssuer {
-  /** One attempt series.
-   *  @throws IssuerError the upstream refused or failed, or `signal` was aborted; `code` says which */
+  /** One attempt series. Once `signal` is aborted, no further attempt is made; the one under way may finish.
+   *  @throws IssuerError the upstream refused or failed; `code` says which */
   issue(subject: TokenSubject, signal: AbortSignal): Promise<IssuedToken>;
 }
 

@@ -105,16 +105,24 @@ export class Refresher {
     await Promise.allSettled([...this.#leading].map((lease) => store.release(lease)));
   }
 
-  /** Returns the token that is stored now; undefined if ours came too late and the winner's is gone. */
+  /** Returns the token that is stored now; undefined if somebody else has to answer for it: he has the lease, or he won
+   *  and his token is gone already. */
   async #lead(lease: Lease, cause: RefreshCause, leaseMs: number, renewMs: number): Promise<ObtainedToken | undefined> {
     const { store, clock, onEvent } = this.parts;
     const { key } = lease;
     const startedAtMs = clock.now();
-    const stopKeeping = this.#keepLease(lease, leaseMs, renewMs);
+    // A lost lease ends the attempts: whoever has it now makes his own.
+    const abort = new AbortController();
+    let isLost = false;
+    const stopKeeping = this.#keepLease(lease, leaseMs, renewMs, () => {
+      isLost = true;
+      abort.abort();
+    });
     let issued: IssuedToken;
     try {
-      issued = await this.#issue(key);
+      issued = await this.#issue(key, abort);
     } catch (error) {
+      if (isLost) return undefined;
       throw await this.#shareFailure(lease, cause, error, startedAtMs);
     } finally {
       stopKeeping();
@@ -139,9 +147,8 @@ export class Refresher {
   }
 
   /** One grant, given up after the longest hold even if the issuer does not heed the signal. */
-  async #issue(key: TokenKey): Promise<IssuedToken> {
+  async #issue(key: TokenKey, abort: AbortController): Promise<IssuedToken> {
     const { issuer, policy, clock } = this.parts;
-    const abort = new AbortController();
     const issued = await within(clock, policy.longestHoldMs, issuer.issue(key.subject, abort.signal), () => {
       abort.abort();
       return new IssuerError('upstream_unavailable', `no answer within ${policy.longestHoldMs} ms`);
@@ -179,13 +186,21 @@ export class Refresher {
   }
 
   /** Renews a lease until it is stopped, lost or overtaken. */
-  #keepLease(lease: Lease, leaseMs: number, renewMs: number): () => void {
+  #keepLease(lease: Lease, leaseMs: number, renewMs: number, onLost: () => void): () => void {
     const { clock } = this.parts;
+    let renewedAtMs = clock.now();
     let cancel = (): void => {};
+    const renew = async (): Promise<void> => {
+      const askedAtMs = clock.now();
+      // A process that was stopped for longer than its lease need not ask whether it has lost it.
+      if (askedAtMs - renewedAtMs > leaseMs) onLost();
+      const isHeld = await this.#renew(lease, leaseMs);
+      if (!isHeld) onLost();
+      else if (this.#leading.has(lease)) renewLater();
+      renewedAtMs = askedAtMs;
+    };
     const renewLater = (): void => {
-      cancel = clock.schedule(renewMs, () => {
-        void this.#renew(lease, leaseMs).then((isHeld) => isHeld && this.#leading.has(lease) && renewLater());
-      });
+      cancel = clock.schedule(renewMs, () => void renew());
     };
     this.#leading.add(lease);
     renewLater();

@@ -1,7 +1,19 @@
 import { HttpService } from '@nestjs/axios';
 import { Injectable, Logger } from '@nestjs/common';
 import { isAxiosError } from 'axios';
-import { catchError, defer, lastValueFrom, map, retry, throwError, timeout, timer } from 'rxjs';
+import {
+  catchError,
+  defer,
+  lastValueFrom,
+  map,
+  type Observable,
+  of,
+  race,
+  retry,
+  switchMap,
+  throwError,
+  timer,
+} from 'rxjs';
 
 import { type IssuedToken, IssuerError, type TokenIssuer, type TokenSubject } from '#token';
 import { type ClientRecord, Vault } from '#vault';
@@ -11,6 +23,9 @@ import { readGrantAnswer, TransientError } from './grant-answer.js';
 
 /** The longest answer that is read, in bytes. */
 const MAX_ANSWER_BYTES = 65_536;
+/** A timer that strikes later than this, in ms, tells that the process was stopped; then it reads on for a while. */
+const LATE_MS = 100;
+const READ_ON_MS = 100;
 
 /**
  * MobilePay's Integrator Authentication API: OAuth 2.0 client credentials (RFC 6749 §4.4), Basic authentication, and
@@ -31,12 +46,14 @@ export class HttpTokenIssuer implements TokenIssuer {
     const client = this.#clientOf(subject);
     const { retries } = this.config.upstream;
     const issued = await lastValueFrom(
-      defer(() => this.#attempt(client, subject, signal)).pipe(
+      defer(() => this.#attempt(client, subject)).pipe(
         retry({
           count: retries,
           delay: (error, attempt) =>
-            error instanceof TransientError && !signal.aborted
-              ? timer(Math.random() * FIRST_BACKOFF_MS * 2 ** (attempt - 1))
+            error instanceof TransientError
+              ? timer(Math.random() * FIRST_BACKOFF_MS * 2 ** (attempt - 1)).pipe(
+                  switchMap(() => (signal.aborted ? throwError(() => error) : of(attempt))),
+                )
               : throwError(() => error),
         }),
       ),
@@ -52,39 +69,34 @@ export class HttpTokenIssuer implements TokenIssuer {
     this.#log.log({ event: 'opaque_token', client });
   }
 
-  #attempt(client: ClientRecord, subject: TokenSubject, signal: AbortSignal) {
+  #attempt(client: ClientRecord, subject: TokenSubject) {
     const { timeoutMs } = this.config.upstream;
     const form = new URLSearchParams({ grant_type: 'client_credentials' });
     if (subject.merchantVat !== undefined) form.set('merchant_vat', subject.merchantVat);
     if (subject.scope !== undefined) form.set('scope', subject.scope);
-    return this.http
-      .request<string>({
-        method: 'POST',
-        url: subject.tokenUrl,
-        data: form.toString(),
-        headers: {
-          ...client.extraHeaders,
-          Accept: 'application/json',
-          'Content-Type': 'application/x-www-form-urlencoded',
-          Authorization: basicAuthorization(client),
-        },
-        signal,
-        responseType: 'text',
-        transformResponse: (body: unknown) => body,
-        validateStatus: () => true,
-        maxRedirects: 0,
-        maxContentLength: MAX_ANSWER_BYTES,
-        proxy: false,
-      })
-      .pipe(
-        // Neither axios' own limit, which an answer that trickles in would not meet, nor AbortSignal.timeout: what
-        // Node 20 makes of several signals may be collected as garbage before it fires (nodejs/node#57736).
-        timeout({ first: timeoutMs, with: () => throwError(() => tooLate(timeoutMs)) }),
-        catchError((error: unknown) => throwError(() => asIssuerError(error))),
-        map(({ status, headers, data }) =>
-          readGrantAnswer({ status, date: headers['date'], retryAfter: headers['retry-after'], body: data }, subject),
-        ),
-      );
+    const answer = this.http.request<string>({
+      method: 'POST',
+      url: subject.tokenUrl,
+      data: form.toString(),
+      headers: {
+        ...client.extraHeaders,
+        Accept: 'application/json',
+        'Content-Type': 'application/x-www-form-urlencoded',
+        Authorization: basicAuthorization(client),
+      },
+      responseType: 'text',
+      transformResponse: (body: unknown) => body,
+      validateStatus: () => true,
+      maxRedirects: 0,
+      maxContentLength: MAX_ANSWER_BYTES,
+      proxy: false,
+    });
+    return race(answer, limitOf(timeoutMs)).pipe(
+      catchError((error: unknown) => throwError(() => asIssuerError(error))),
+      map(({ status, headers, data }) =>
+        readGrantAnswer({ status, date: headers['date'], retryAfter: headers['retry-after'], body: data }, subject),
+      ),
+    );
   }
 
   /** The record that the subject was made from; a newer one would get a token under the wrong key. */
@@ -107,8 +119,20 @@ function formEncoded(text: string): string {
   return new URLSearchParams({ '': text }).toString().slice(1);
 }
 
-function tooLate(timeoutMs: number): TransientError {
-  return new TransientError('upstream_unavailable', `no answer within ${timeoutMs} ms`);
+/**
+ * Fails when an attempt has taken too long. Neither axios' own limit, which an answer that trickles in would not meet,
+ * nor AbortSignal.timeout: what Node 20 makes of several signals may be collected as garbage before it fires
+ * (nodejs/node#57736). A process that was stopped finds its timers due before it has read its sockets: an answer that
+ * came meanwhile still counts.
+ */
+function limitOf(timeoutMs: number): Observable<never> {
+  return defer(() => {
+    const startedAtMs = performance.now();
+    return timer(timeoutMs).pipe(
+      switchMap(() => timer(performance.now() - startedAtMs > timeoutMs + LATE_MS ? READ_ON_MS : 0)),
+      switchMap(() => throwError(() => new TransientError('upstream_unavailable', `no answer within ${timeoutMs} ms`))),
+    );
+  });
 }
 
 /** An AxiosError carries the request with its Authorization header: none of it passes this line. */
@@ -118,7 +142,5 @@ function asIssuerError(error: unknown): IssuerError {
   if (message.startsWith('maxContentLength')) {
     return new TransientError('upstream_invalid', `the answer is longer than ${MAX_ANSWER_BYTES} bytes`);
   }
-  return code === 'ERR_CANCELED'
-    ? new IssuerError('upstream_unavailable', 'the call was given up')
-    : new TransientError('upstream_unavailable', `the connection failed (${code})`);
+  return new TransientError('upstream_unavailable', `the connection failed (${code})`);
 }
