@@ -1,98 +1,76 @@
 /**
- * Requests per second of the hot path, a fresh token in memory, beside bare Fastify doing the same work.
+ * Requests per second of the hot path, a fresh token in memory, beside bare Fastify doing the same work; with and without
+ * Redis.
  *
- * The machine may be shared and noisy: both servers run all the time, take turns in short rounds under the same load,
- * and what counts is the median of the rounds' ratios. BENCH_ROUNDS (default 7) and BENCH_SECONDS (default 3) say how
- * many rounds, and how long each server is under load in one.
+ * The machine may be shared and noisy: the servers run all the time, take turns in short rounds under the same load, and
+ * what counts is the median of the rounds' ratios. BENCH_ROUNDS (default 7) and BENCH_SECONDS (default 3) say how many
+ * rounds, and how long each server is under load in one.
  */
-import { spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 
 import autocannon from 'autocannon';
+import { Redis } from 'ioredis';
+
+import { median, send, start, startBrokers, startRedis, startSandbox, stopAll, vat } from './processes.mjs';
 
 const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 7);
 const SECONDS = Number(process.env.BENCH_SECONDS ?? 3);
 const CONNECTIONS = 32;
 const AT_LEAST = 0.6;
 
-const root = join(import.meta.dirname, '..');
-const vat = 'DK90000028';
-const children = [];
-mkdirSync(join(root, '.cache'), { recursive: true });
-const folder = mkdtempSync(join(root, '.cache/bench-'));
-const stop = () => {
-  for (const { child } of children) child.kill('SIGKILL');
-  rmSync(folder, { recursive: true, force: true });
-};
-process.once('exit', stop);
-for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
+export async function benchHotPath() {
+  const sandbox = await startSandbox(0);
+  const redis = await startRedis();
+  const alone = await contender('in memory', await startBrokers(1, sandbox));
+  const shared = await contender('with Redis', await startBrokers(1, sandbox, { REDIS_URL: redis.url }));
+  const bare = await bareFastify(alone);
+  const all = [alone, shared, bare];
 
-const adminKey = randomBytes(24).toString('hex');
-const sandbox = await start('dist/apps/sandbox/src/main.js', { SANDBOX_PORT: '0', SANDBOX_LATENCY_MS: '0' });
-const broker = await start('dist/apps/broker/src/main.js', {
-  PORT: '0',
-  ADMIN_KEY: adminKey,
-  UPSTREAM_SANDBOX_URL: `${sandbox.url}/integrator-authentication`,
-});
-const key = await prepare();
-const body = JSON.stringify({ client: 'bench', merchant_vat: vat });
-const first = await send('POST', `${broker.url}/v1/tokens`, key, JSON.parse(body));
-const bare = await start('bench/bare-fastify.mjs', { BENCH_KEY: key, BENCH_TOKEN: first.access_token });
-const second = await send('POST', `${bare.url}/v1/tokens`, key, JSON.parse(body));
-if (Object.keys(first).join() !== Object.keys(second).join()) throw new Error('the two servers answer differently');
+  console.log(`Hot path: ${CONNECTIONS} connections, ${ROUNDS} rounds of ${SECONDS} s each, Node ${process.version}`);
+  await Promise.all(all.map(load)); // Warm all of them up, together, and throw that away.
+  const before = await commandStats(redis);
+  const rounds = [];
+  for (let round = 1; round <= ROUNDS; round += 1) {
+    // Whoever goes first in one round goes last in the next.
+    const results = new Map();
+    for (const each of round % 2 ? all : all.toReversed()) results.set(each, await load(each));
+    rounds.push(all.map((each) => results.get(each)));
+    console.log(`  round ${round}: ${all.map((each) => `${each.name} ${show(results.get(each))}`).join('   ')}`);
+  }
+  const after = await commandStats(redis);
 
-console.log(`${CONNECTIONS} connections, ${ROUNDS} rounds of ${SECONDS} s each, Node ${process.version}\n`);
-await Promise.all([load(broker), load(bare)]); // Warm both up, together, and throw that away.
-const rounds = [];
-for (let round = 1; round <= ROUNDS; round += 1) {
-  // Whoever goes first in one round goes second in the next.
-  const order = round % 2 ? [broker, bare] : [bare, broker];
-  const results = new Map();
-  for (const server of order) results.set(server, await load(server));
-  const [ours, theirs] = [results.get(broker), results.get(bare)];
-  rounds.push({ ours, theirs, ratio: ours.perSecond / theirs.perSecond });
+  const typical = (index) => Math.round(median(rounds.map((results) => results[index].perSecond)));
+  const ratio = (a, b) => median(rounds.map((results) => results[a].perSecond / results[b].perSecond));
+  const ofBare = ratio(0, 2);
   console.log(
-    `round ${round}: broker ${show(ours)}   bare Fastify ${show(theirs)}   ${rounds.at(-1).ratio.toFixed(2)}`,
+    `  broker ${typical(0)} requests/s, with Redis ${typical(1)}, bare Fastify ${typical(2)}\n` +
+      `  broker / bare Fastify ${ofBare.toFixed(2)}, median of ${ROUNDS}; wanted ${AT_LEAST}: ${ofBare >= AT_LEAST ? 'reached' : 'NOT reached'}\n` +
+      `  with Redis / without ${ratio(1, 0).toFixed(2)}; with Redis / bare Fastify ${ratio(1, 2).toFixed(2)}`,
   );
-}
-const ratio = median(rounds.map((each) => each.ratio));
-const typical = (who) => Math.round(median(rounds.map((each) => each[who].perSecond)));
-console.log(`\nhot path: broker ${typical('ours')} requests/s, bare Fastify ${typical('theirs')} requests/s`);
-console.log(
-  `ratio ${ratio.toFixed(2)}, median of ${ROUNDS}; wanted ${AT_LEAST}: ${ratio >= AT_LEAST ? 'reached' : 'NOT reached'}`,
-);
-process.exit();
-
-/** @returns the key of a caller that gets tokens */
-async function prepare() {
-  const { lockedZip } = await import('../dist/apps/demo/src/locked-zip.js');
-  const credentials = { client_id: 'bench', client_secret: randomBytes(24).toString('base64') };
-  await send('POST', `${sandbox.url}/_sandbox/clients`, '', credentials);
-  const form = new FormData();
-  form.set('archive', new Blob([await lockedZip(credentials, 'bench')]), 'bench.zip');
-  form.set('password', 'bench');
-  await send('POST', `${broker.url}/v1/clients/import`, adminKey, form);
-  const caller = { roles: ['token'], grants: [{ client: 'bench', merchants: [vat], unrestricted: false }] };
-  await send('PUT', `${broker.url}/v1/callers/bench`, adminKey, caller);
-  return (await send('POST', `${broker.url}/v1/callers/bench/keys`, adminKey, {})).key;
+  const requests = rounds.reduce((sum, results) => sum + results[1].requests, 0);
+  const touched = (stats) => ['hget', 'hmget', 'hset', 'get', 'set'].reduce((sum, name) => sum + (stats[name] ?? 0), 0);
+  console.log(
+    `  Redis commands on tokens in ${requests} requests: ${touched(after) - touched(before)}` +
+      ` (beside the watch of Redis' clock, ${(after.evalsha ?? 0) - (before.evalsha ?? 0)} in ${ROUNDS * SECONDS * all.length} s)\n`,
+  );
+  await stopAll(...all, sandbox, redis);
 }
 
-async function send(method, url, bearer, content) {
-  const isForm = content instanceof FormData;
-  const init = {
-    method,
-    headers: { authorization: `Bearer ${bearer}`, ...(!isForm && { 'content-type': 'application/json' }) },
-    body: isForm ? content : JSON.stringify(content),
-  };
-  const response = await fetch(url, init);
-  const text = await response.text();
-  if (!response.ok) throw new Error(`${url} answered ${response.status}: ${text}`);
-  return text === '' ? {} : JSON.parse(text);
+/** A broker that holds one token, as it is put under load. */
+async function contender(name, { brokers: [{ child, url }], key }) {
+  const body = { client: 'bench', merchant_vat: vat };
+  const answer = await send('POST', `${url}/v1/tokens`, key, body);
+  return { name, child, url, key, body: JSON.stringify(body), answer };
 }
 
-async function load({ url, child }) {
+async function bareFastify({ key, body, answer }) {
+  const { child, url } = await start('bench/bare-fastify.mjs', { BENCH_KEY: key, BENCH_TOKEN: answer.access_token });
+  const same = await send('POST', `${url}/v1/tokens`, key, JSON.parse(body));
+  if (Object.keys(answer).join() !== Object.keys(same).join()) throw new Error('the servers answer differently');
+  return { name: 'bare Fastify', child, url, key, body };
+}
+
+async function load({ url, child, key, body }) {
   const cpuBefore = cpuMs(child.pid);
   const result = await autocannon({
     url: `${url}/v1/tokens`,
@@ -102,10 +80,22 @@ async function load({ url, child }) {
     headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
     body,
   });
-  if (result.non2xx > 0 || result.errors > 0)
+  if (result.non2xx > 0 || result.errors > 0) {
     throw new Error(`${url}: ${result.non2xx} refused, ${result.errors} failed`);
+  }
   const requests = result.requests.total;
-  return { perSecond: requests / result.duration, cpu: (cpuMs(child.pid) - cpuBefore) / 1_000 / result.duration };
+  const cpu = (cpuMs(child.pid) - cpuBefore) / 1_000 / result.duration;
+  return { requests, perSecond: requests / result.duration, cpu };
+}
+
+/** Calls of each command so far, those inside scripts included. */
+async function commandStats({ port }) {
+  const client = new Redis(port);
+  const info = await client.info('commandstats');
+  client.disconnect();
+  return Object.fromEntries(
+    [...info.matchAll(/cmdstat_(\w+):calls=(\d+)/g)].map(([, name, calls]) => [name, Number(calls)]),
+  );
 }
 
 /** CPU time that a process has used, in ms; NaN where there is no /proc. */
@@ -118,30 +108,6 @@ function cpuMs(pid) {
   }
 }
 
-async function start(entry, env) {
-  const child = spawn(process.execPath, [join(root, entry)], {
-    cwd: folder,
-    env: { PATH: process.env.PATH, ...env },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const server = { child, url: '' };
-  children.push(server);
-  let said = '';
-  await new Promise((resolve, reject) => {
-    child.once('exit', (code) => reject(new Error(`${entry} ended with ${code}`)));
-    child.stdout.setEncoding('utf8').on('data', (text) => {
-      said = (said + text).slice(-4_096);
-      server.url ||= /listening on (http\S+)/.exec(said)?.[1] ?? '';
-      if (server.url !== '') resolve();
-    });
-  });
-  return server;
-}
-
 function show({ perSecond, cpu }) {
   return `${String(Math.round(perSecond)).padStart(6)}/s (${Math.round(cpu * 100)} % of a core)`;
-}
-
-function median(values) {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
 }

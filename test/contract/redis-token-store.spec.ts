@@ -32,7 +32,7 @@ async function openStore(sealer = new Sealer(ring)) {
     async () => bus.close(),
   );
   await link.ready(2_000);
-  return { link, bus, store: new RedisTokenStore(link, bus, sealer) };
+  return { link, bus, store: new RedisTokenStore(link, bus, sealer, systemClock) };
 }
 
 describeTokenStore('Redis token store', async () => {

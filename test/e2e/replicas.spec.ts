@@ -53,7 +53,9 @@ async function aClient(name: string): Promise<string> {
 
 describe('replicas with nothing in common but Redis and their settings', () => {
   it('share clients and callers within a second', async () => {
-    await aClient('shared-client');
+    const client = await aClient('shared-client');
+    const answers = await Promise.all(replicas.map((broker) => broker.token(key, { client })));
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
   });
 
   it('share one token, and one call', async () => {
@@ -160,9 +162,10 @@ describe('the state of a key', () => {
     let cursor = '';
     do {
       const { json, text } = await get(replicas[2]!, `/v1/tokens?client=${client}&limit=3${cursor}`);
+      const next = json['next_cursor'] as string | undefined;
       seen.push(...(json['items'] as { merchant_vat: string }[]).map(({ merchant_vat }) => merchant_vat));
       for (const token of tokens) expect(text).not.toContain(token.json['access_token']);
-      cursor = json['next_cursor'] === undefined ? '' : `&cursor=${String(json['next_cursor'])}`;
+      cursor = next === undefined ? '' : `&cursor=${next}`;
     } while (cursor !== '');
     expect(seen).toEqual(vats);
     const one = await get(replicas[1]!, `/v1/tokens?merchant_vat=FI00000001&state=fresh`);
@@ -213,10 +216,8 @@ it('metrics count refreshes, and calls without a lease, without a customer’s n
 
 it('a replica that starts asks Redis for no token until it is asked for one', async () => {
   const own = await RunningRedis.start();
-  const scriptsRun = async () => {
-    const stats = await own.client.info('commandstats');
-    return [...stats.matchAll(/cmdstat_eval(?:sha)?:calls=(\d+)/g)].reduce((sum, [, calls]) => sum + Number(calls), 0);
-  };
+  // Every look at a token reads fields of its hash.
+  const looks = async () => Number(/cmdstat_hmget:calls=(\d+)/.exec(await own.client.info('commandstats'))?.[1]);
   const settings = {
     REDIS_URL: own.url,
     VAULT_PATH: join(aFolder(), 'vault.json'),
@@ -228,10 +229,10 @@ it('a replica that starts asks Redis for no token until it is asked for one', as
   const shop = await early.addCaller('shop', ['token'], [{ client: '*', unrestricted: true, merchants: [] }]);
   const { json } = await early.token(shop, { client: 'kept' });
   await early.process.stop();
-  const before = await scriptsRun();
+  const before = await looks();
   const late = await RunningBroker.start(sandbox, settings);
-  expect(await scriptsRun()).toBe(before);
+  expect(await looks()).toBe(before);
   expect((await late.token(shop, { client: 'kept' })).json['token_id']).toBe(json['token_id']);
-  expect(await scriptsRun()).toBe(before + 1);
+  expect(await looks()).toBeGreaterThan(before);
   expect(await sandbox.calls('kept-id')).toBe(1);
 });

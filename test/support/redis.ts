@@ -2,31 +2,50 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 
+import { Redis } from 'ioredis';
+
 import { aFolder } from './folder.js';
 import { findRedis } from './redis-binaries.js';
 
 const READY_WITHIN_MS = 10_000;
 const STOP_WITHIN_MS = 5_000;
+const QUIET = ['--save', '', '--appendonly', 'no', '--bind', '127.0.0.1'];
+
+/** How to start it, besides the port. */
+export interface RedisStart {
+  readonly args?: readonly string[];
+  readonly port?: number;
+  readonly cwd?: string;
+  readonly env?: Record<string, string>;
+  /** What it prints when it is ready. */
+  readonly ready?: string;
+}
 
 /** A real Redis of its own: empty, on a free port of loopback, keeping nothing. Ends with the test file. */
 export class RunningRedis {
+  #client: Redis | undefined;
+
   private constructor(
     readonly child: ChildProcess,
     readonly port: number,
+    private readonly how: RedisStart,
   ) {}
 
-  static async start(options: readonly string[] = [], port?: number): Promise<RunningRedis> {
+  static start(args: readonly string[] = [], port?: number): Promise<RunningRedis> {
+    return RunningRedis.startWith({ args: [...QUIET, ...args], ...(port !== undefined && { port }) });
+  }
+
+  static async startWith({ args = QUIET, ready = 'Ready to accept connections', ...how }: RedisStart) {
     const { server, env } = await findRedis();
-    const at = port ?? (await freePort());
-    const quiet = ['--save', '', '--appendonly', 'no', '--bind', '127.0.0.1', '--port', String(at)];
-    const child = spawn(server, [...quiet, ...options], {
-      cwd: aFolder(),
-      env: { PATH: process.env['PATH'], ...env },
+    const port = how.port ?? (await freePort());
+    const child = spawn(server, [...args, '--port', String(port)], {
+      cwd: how.cwd ?? aFolder(),
+      env: { PATH: process.env['PATH'], ...env, ...how.env },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
-    const redis = new RunningRedis(child, at);
+    const redis = new RunningRedis(child, port, { ...how, args, ready });
     running.add(redis);
-    await redis.#untilReady();
+    await redis.#untilReady(ready);
     return redis;
   }
 
@@ -34,23 +53,46 @@ export class RunningRedis {
     return `redis://127.0.0.1:${this.port}`;
   }
 
+  /** A connection for the test's own commands. */
+  get client(): Redis {
+    this.#client ??= new Redis(this.port, { retryStrategy: (times) => Math.min(times * 20, 200) });
+    this.#client.on('error', () => {});
+    return this.#client;
+  }
+
+  /** The same once more, empty and on the same port, after it was stopped. */
+  startAgain(): Promise<RunningRedis> {
+    return RunningRedis.startWith({ ...this.how, port: this.port });
+  }
+
+  /** From now on it answers nothing, and drops nothing either. */
+  stall(): void {
+    this.child.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    this.child.kill('SIGCONT');
+  }
+
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
     running.delete(this);
+    this.#client?.disconnect();
     if (this.child.exitCode !== null || this.child.signalCode !== null) return;
     const ended = once(this.child, 'exit');
     const limit = setTimeout(() => this.child.kill('SIGKILL'), STOP_WITHIN_MS);
     this.child.kill(signal);
+    this.resume();
     await ended;
     clearTimeout(limit);
   }
 
-  async #untilReady(): Promise<void> {
+  async #untilReady(ready: string): Promise<void> {
     let said = '';
     const limit = setTimeout(() => this.child.kill('SIGKILL'), READY_WITHIN_MS);
     await new Promise<void>((resolve, reject) => {
       this.child.stdout?.setEncoding('utf8').on('data', (text: string) => {
         said += text;
-        if (said.includes('Ready to accept connections')) resolve();
+        if (said.includes(ready)) resolve();
       });
       this.child.once('error', reject);
       this.child.once('exit', (code) => reject(new Error(`redis-server ended with ${code}: ${said}`)));
@@ -64,7 +106,7 @@ afterAll(async () => {
   await Promise.all([...running].map((redis) => redis.stop()));
 });
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;

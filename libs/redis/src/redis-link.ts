@@ -5,6 +5,7 @@ import { type Clock, StoreAwayError } from '#token';
 
 import { COMMAND_LIMIT_MS, commandConnection, type RedisClient, type RedisConnectionSettings } from './connection.js';
 import { RedisKeys } from './keys.js';
+import { RedisClock } from './redis-clock.js';
 import { defineScripts, runScript, type ScriptName } from './scripts.js';
 
 /** What a link tells whoever wired it. */
@@ -36,8 +37,6 @@ interface Outage {
 /** Times in ms. */
 const PROBE_EVERY = { least: 300, spread: 200 };
 const CLOCK_CHECK_MS = 5_000;
-/** More than a slow answer may explain. */
-const CLOCK_STEP_MS = 2_000;
 const CLOSE_WITHIN_MS = 1_000;
 /** Each is on a given shard with the share of its slots: so many find even a small one. */
 const MOST_KEYS_TRIED = 10_000;
@@ -51,7 +50,8 @@ export class RedisLink {
   readonly #outages = new Map<string, Outage>();
   readonly #listeners = new Set<() => void>();
   readonly #ready: Promise<void>;
-  #clockOffsetMs: number | undefined;
+  /** Each master has a clock of its own. */
+  readonly #clocks = new Map<string, RedisClock>();
   #closed = false;
 
   constructor(private readonly parts: RedisLinkParts) {
@@ -117,6 +117,18 @@ export class RedisLink {
     }
   }
 
+  /** Life that a token has left, in ms, if Redis tells so. At worst too little.
+   *  @param key where the token lies
+   *  @param askedAtMs on the replica's clock, before Redis was asked */
+  lifeLeft(
+    key: string,
+    told: { readonly remainingMs: number; readonly lifeMs: number; readonly redisNowMs: number },
+    askedAtMs: number,
+  ): number {
+    this.#noticeClock(key, told.redisNowMs, askedAtMs);
+    return this.#clockOf(key).leftOf(told.remainingMs, told.lifeMs);
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.race([this.client.quit().catch(() => {}), this.#sleep(CLOSE_WITHIN_MS)]);
@@ -179,11 +191,11 @@ export class RedisLink {
     }
     if (this.#outages.get(shard) !== outage) return;
     this.#outages.delete(shard);
+    if (outage.atStart) void this.#checkClock();
     this.parts.onEvent({ kind: 'back', awayMs: this.parts.clock.now() - outage.sinceMs });
     if (!outage.atStart) this.#tellBack();
   }
 
-  /** If Redis' clock is set back, what it holds seems to live longer than it does: replicas must put that right. */
   #checkClockLater(): void {
     this.parts.clock.schedule(CLOCK_CHECK_MS, () => {
       if (this.#closed) return;
@@ -195,10 +207,7 @@ export class RedisLink {
     const askedAtMs = this.parts.clock.now();
     // If Redis is away, there will be other news.
     const now = await this.run('time', this.keys.labels[0]).catch(() => undefined);
-    if (typeof now !== 'number') return;
-    const offsetMs = now - askedAtMs;
-    if (this.#clockOffsetMs !== undefined && offsetMs < this.#clockOffsetMs - CLOCK_STEP_MS) this.#tellBack();
-    this.#clockOffsetMs = offsetMs;
+    if (typeof now === 'number') this.#noticeClock(this.keys.labels[0], now, askedAtMs);
   }
 
   /** An answer that came while this process was busy still counts: sockets are read before the deadline strikes. */
@@ -213,6 +222,18 @@ export class RedisLink {
     } finally {
       cancel();
     }
+  }
+
+  /** If Redis' clock was set back, replicas must put right what it thinks of the tokens that they hold. */
+  #noticeClock(key: string, redisNowMs: number, askedAtMs: number): void {
+    if (this.#clockOf(key).notice(redisNowMs, askedAtMs)) this.#tellBack();
+  }
+
+  #clockOf(key: string): RedisClock {
+    const shard = this.#shardOf(key);
+    const known = this.#clocks.get(shard) ?? new RedisClock(this.parts.clock);
+    this.#clocks.set(shard, known);
+    return known;
   }
 
   #tellBack(): void {

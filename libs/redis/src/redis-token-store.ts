@@ -4,6 +4,7 @@ import {
   type AcquireRequest,
   BREAKER,
   breakerFailure,
+  type Clock,
   type CommitOutcome,
   type FailureReport,
   type InvalidateOutcome,
@@ -49,18 +50,23 @@ export class RedisTokenStore implements TokenStore {
     private readonly link: RedisLink,
     private readonly bus: Bus,
     private readonly sealer: Sealer,
+    /** Monotonic. */
+    private readonly clock: Clock,
   ) {}
 
   async acquire(key: TokenKey, request: AcquireRequest): Promise<AcquireOutcome> {
     const { owner, leaseMs, haveGeneration, minRemainingMs } = request;
     const wanted = [owner, leaseMs, Math.floor(haveGeneration), Math.ceil(minRemainingMs), subjectOf(key)];
+    const askedAtMs = this.clock.now();
     const reply = new Reply(await this.link.run('acquire', this.#name(key), ...wanted));
     switch (reply.text()) {
       case 'hit': {
         const found = reply.token();
-        const token = await this.#open(key, found);
-        // Nobody can use what nobody can open: a newer one takes its place.
-        return token ? { kind: 'hit', token } : this.acquire(key, { ...request, haveGeneration: found.generation });
+        const token = await this.#open(key, found, askedAtMs);
+        // What cannot be opened, or is older than Redis thinks, is of no use: a newer one takes its place.
+        return token && token.remainingMs >= minRemainingMs
+          ? { kind: 'hit', token }
+          : this.acquire(key, { ...request, haveGeneration: found.generation });
       }
       case 'failed':
         return { kind: 'failed', failure: reply.failure('key') };
@@ -84,6 +90,7 @@ export class RedisTokenStore implements TokenStore {
     const { token } = issued;
     const lifeMs = Math.floor(issued.lifeMs);
     const sealed = await this.#seal(key, generation, token);
+    const askedAtMs = this.clock.now();
     const what = [owner, generation, grantedAtMs, lifeMs, sealed, token.tokenId, subjectOf(key)];
     const reply = new Reply(await this.link.run('commit', this.#name(key), ...what, this.link.keys.news, key.id));
     const isStored = reply.text() === 'stored';
@@ -93,7 +100,7 @@ export class RedisTokenStore implements TokenStore {
       await this.#list(key, remainingMs);
       return { kind: 'stored', token: { token, lifeMs, generation, remainingMs } };
     }
-    const winner = reply.isEmpty ? undefined : await this.#open(key, reply.token());
+    const winner = reply.isEmpty ? undefined : await this.#open(key, reply.token(), askedAtMs);
     return { kind: 'superseded', token: winner };
   }
 
@@ -129,8 +136,9 @@ export class RedisTokenStore implements TokenStore {
   }
 
   async find(key: TokenKey): Promise<StoredToken | undefined> {
+    const askedAtMs = this.clock.now();
     const reply = new Reply(await this.link.run('find', this.#name(key)));
-    return reply.isEmpty ? undefined : this.#open(key, reply.token());
+    return reply.isEmpty ? undefined : this.#open(key, reply.token(), askedAtMs);
   }
 
   async inspect(key: TokenKey): Promise<KeyReport> {
@@ -227,19 +235,29 @@ export class RedisTokenStore implements TokenStore {
     return this.sealer.seal(plaintext, { purpose: PURPOSE, record: key.id, version: generation });
   }
 
-  /** @returns undefined if it was sealed under another master key, for another key, or by a later version */
-  async #open(key: TokenKey, { sealed, ...times }: SealedToken): Promise<StoredToken | undefined> {
+  /** @returns undefined if it has no life left, or was sealed under another master key, for another key, or by a later
+   *  version */
+  async #open(key: TokenKey, told: SealedToken, askedAtMs: number): Promise<StoredToken | undefined> {
+    const { sealed, generation, lifeMs } = told;
+    const remainingMs = this.link.lifeLeft(this.#name(key), told, askedAtMs);
+    if (remainingMs <= 0) return undefined;
     try {
-      const place = { purpose: PURPOSE, record: key.id, version: times.generation };
-      const parts: unknown = JSON.parse(await this.sealer.open(sealed, place));
-      const [value, type, scope] = Array.isArray(parts) ? (parts as unknown[]) : [];
-      if (typeof value !== 'string' || typeof type !== 'string') return undefined;
-      return { token: new AccessToken(value, type, typeof scope === 'string' ? scope : undefined), ...times };
+      const place = { purpose: PURPOSE, record: key.id, version: generation };
+      const token = readToken(await this.sealer.open(sealed, place));
+      return token && { token, generation, lifeMs, remainingMs };
     } catch (error) {
       if (error instanceof VaultError) return undefined;
       throw error;
     }
   }
+}
+
+/** @returns undefined if it is not what `#seal` writes */
+function readToken(plaintext: string): AccessToken | undefined {
+  const parts: unknown = JSON.parse(plaintext);
+  const [value, type, scope]: unknown[] = Array.isArray(parts) ? parts : [];
+  if (typeof value !== 'string' || typeof type !== 'string') return undefined;
+  return new AccessToken(value, type, typeof scope === 'string' ? scope : undefined);
 }
 
 /** SHA-256 in base64url. */

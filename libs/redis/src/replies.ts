@@ -11,7 +11,7 @@ import {
   type UpstreamReport,
 } from '#token';
 
-export type SealedToken = Omit<StoredToken, 'token'> & { readonly sealed: string };
+export type SealedToken = Omit<StoredToken, 'token'> & { readonly sealed: string; readonly redisNowMs: number };
 
 /** The scripts are ours: a reply of another shape is a defect, or of another version, and nothing to guess at. */
 export class Reply {
@@ -44,7 +44,13 @@ export class Reply {
   }
 
   token(): SealedToken {
-    return { sealed: this.text(), generation: this.number(), lifeMs: this.number(), remainingMs: this.number() };
+    return {
+      sealed: this.text(),
+      generation: this.number(),
+      lifeMs: this.number(),
+      remainingMs: this.number(),
+      redisNowMs: this.number(),
+    };
   }
 
   failure(scope: SharedFailure['scope'] | undefined): SharedFailure {

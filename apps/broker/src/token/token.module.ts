@@ -86,6 +86,6 @@ export class TokenModule implements OnApplicationShutdown {
 /** Shared by all replicas where there is Redis; else this replica is the only one. */
 function storeFor({ vaultKeys, policy }: BrokerConfig, shared?: SharedRedis): TokenStore {
   if (!shared) return new MemoryTokenStore(systemClock);
-  const redis = new RedisTokenStore(shared.link, shared.bus, new Sealer(vaultKeys));
+  const redis = new RedisTokenStore(shared.link, shared.bus, new Sealer(vaultKeys), systemClock);
   return new FailoverTokenStore(redis, systemClock, policy.storeGraceMs);
 }

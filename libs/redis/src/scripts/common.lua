@@ -44,8 +44,8 @@ local function number(key, field)
   return tonumber(redis.call('HGET', key, field)) or 0
 end
 
--- A hit as it is answered: sealed token, its generation, whole life, life left.
+-- A token as it is answered: sealed, its generation, whole life, life left, and the time by which that was reckoned.
 local function token(key, rest)
   local found = redis.call('HMGET', key, 't', 'tg', 'tl')
-  return found[1], tonumber(found[2]), tonumber(found[3]), rest
+  return found[1], tonumber(found[2]), tonumber(found[3]), rest, now
 end
