@@ -71,11 +71,10 @@ export async function stopAll(...servers) {
 
 export async function send(method, url, bearer, content) {
   const isForm = content instanceof FormData;
-  const response = await fetch(url, {
-    method, // oxlint-disable-line unicorn/no-invalid-fetch-options -- without content there is no body
-    headers: { authorization: `Bearer ${bearer}`, ...(content && !isForm && { 'content-type': 'application/json' }) },
-    body: isForm || content === undefined ? content : JSON.stringify(content),
-  });
+  const isJson = content !== undefined && !isForm;
+  const headers = { authorization: `Bearer ${bearer}`, ...(isJson && { 'content-type': 'application/json' }) };
+  const init = { method, headers, body: isJson ? JSON.stringify(content) : content };
+  const response = await fetch(url, init);
   const text = await response.text();
   if (!response.ok) throw new Error(`${url} answered ${response.status}: ${text}`);
   return text === '' ? {} : JSON.parse(text);

@@ -1,38 +1,29 @@
-import { Bus, RedisKeys, RedisLink, RedisTokenStore } from '#redis';
+import { Bus, RedisTokenStore } from '#redis';
 import { KeyRing, Sealer } from '#vault';
 
 import { systemClock } from '../../apps/broker/src/config/system-clock.js';
 import { aKey, issued } from '../support/tokens.js';
+import { aLink, settingsFor } from '../support/redis-link.js';
 import { RunningRedis } from '../support/redis.js';
 import { describeTokenStore } from './token-store.js';
 
 let redis: RunningRedis;
-const ends: (() => Promise<void>)[] = [];
+const buses = new Set<Bus>();
 const ring = KeyRing.parse(KeyRing.generate('test'));
 
 beforeAll(async () => {
   redis = await RunningRedis.start();
 });
-afterAll(async () => {
-  await Promise.all(ends.map((end) => end()));
+afterAll(() => {
+  for (const bus of buses) bus.close();
 });
 
 async function openStore(sealer = new Sealer(ring)) {
-  const settings = {
-    at: { kind: 'single', host: '127.0.0.1', port: redis.port, db: 0 },
-    username: undefined,
-    password: undefined,
-    tls: undefined,
-  } as const;
-  const keys = new RedisKeys('test:');
-  const link = new RedisLink({ settings, keys, clock: systemClock, random: Math.random, onEvent: () => {} });
-  const bus = new Bus(settings, keys.news, systemClock);
-  ends.push(
-    () => link.close(),
-    async () => bus.close(),
-  );
-  await link.ready(2_000);
-  return { link, bus, store: new RedisTokenStore(link, bus, sealer, systemClock) };
+  const link = await aLink(redis.port);
+  const bus = new Bus(settingsFor(redis.port), link.keys.news, systemClock);
+  buses.add(bus);
+  await bus.ready(2_000);
+  return { link, store: new RedisTokenStore(link, bus, sealer, systemClock) };
 }
 
 describeTokenStore('Redis token store', async () => {

@@ -236,3 +236,31 @@ it('a replica that starts asks Redis for no token until it is asked for one', as
   expect(await looks()).toBeGreaterThan(before);
   expect(await sandbox.calls('kept-id')).toBe(1);
 });
+
+it('a replica that stops gives its lease back: nobody waits for it to run out', async () => {
+  const own = await RunningRedis.start();
+  const settings = {
+    REDIS_URL: own.url,
+    VAULT_PATH: join(aFolder(), 'vault.json'),
+    VAULT_KEYS: KeyRing.generate('own'),
+    ADMIN_KEY: `admin-${randomBytes(16).toString('hex')}`,
+    UPSTREAM_TIMEOUT_MS: '9000',
+    UPSTREAM_RETRIES: '0',
+    LEASE_MS: '30000',
+    SHUTDOWN_TIMEOUT_MS: '500',
+  };
+  const leader = await RunningBroker.start(sandbox, settings);
+  const other = await RunningBroker.start(sandbox, settings);
+  await leader.addClient('given-back');
+  const shop = await leader.addCaller('shop', ['token'], [{ client: '*', unrestricted: true, merchants: [] }]);
+  await sandbox.fault({ kind: 'latency', latency_ms: 8_000, client_id: 'given-back-id', times: 1 });
+  const lost = leader.token(shop, { client: 'given-back' }).catch((error: unknown) => error);
+  await eventually(async () => (await sandbox.calls('given-back-id')) === 1 || undefined);
+  await eventually(async () => (await other.token(shop, { client: 'nobody' })).status === 404 || undefined);
+  const waiting = other.token(shop, { client: 'given-back' });
+  expect(await leader.process.stop()).toBe(0);
+  const before = performance.now();
+  expect((await waiting).status).toBe(200);
+  expect(performance.now() - before).toBeLessThan(5_000);
+  await lost;
+}, 30_000);

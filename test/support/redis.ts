@@ -19,6 +19,8 @@ export interface RedisStart {
   readonly env?: Record<string, string>;
   /** What it prints when it is ready. */
   readonly ready?: string;
+  /** Whether to add the port to the arguments. Default true. */
+  readonly portOption?: boolean;
 }
 
 /** A real Redis of its own: empty, on a free port of loopback, keeping nothing. Ends with the test file. */
@@ -38,7 +40,7 @@ export class RunningRedis {
   static async startWith({ args = QUIET, ready = 'Ready to accept connections', ...how }: RedisStart) {
     const { server, env } = await findRedis();
     const port = how.port ?? (await freePort());
-    const child = spawn(server, [...args, '--port', String(port)], {
+    const child = spawn(server, how.portOption === false ? args : [...args, '--port', String(port)], {
       cwd: how.cwd ?? aFolder(),
       env: { PATH: process.env['PATH'], ...env, ...how.env },
       stdio: ['ignore', 'pipe', 'inherit'],

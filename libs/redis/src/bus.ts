@@ -15,7 +15,9 @@ const PAUSE = { firstMs: 50, maxMs: 1_000 };
 /** The one channel on which replicas tell each other what changed: kind, generation and id. Never a token. */
 export class Bus {
   readonly #listeners = new Set<(message: BusMessage) => void>();
+  readonly #ready: Promise<void>;
   #connection: Redis | undefined;
+  #onSubscribed = (): void => {};
   #attempt = 0;
   #wasConnected = false;
   #closed = false;
@@ -25,7 +27,13 @@ export class Bus {
     private readonly channel: string,
     private readonly clock: Clock,
   ) {
+    this.#ready = new Promise((resolve) => (this.#onSubscribed = resolve));
     void this.#connect();
+  }
+
+  /** Resolves when it listens for the first time, or after `limitMs`. */
+  async ready(limitMs: number): Promise<void> {
+    await Promise.race([this.#ready, new Promise<void>((resolve) => void this.clock.schedule(limitMs, resolve))]);
   }
 
   subscribe(listener: (message: BusMessage) => void): () => void {
@@ -56,6 +64,7 @@ export class Bus {
     this.#attempt = 0;
     if (this.#wasConnected) this.#tell({ kind: 'resumed' });
     this.#wasConnected = true;
+    this.#onSubscribed();
     this.#pingLater(connection);
   }
 

@@ -27,7 +27,7 @@ interface Outage {
   /** Since when, and when the last probe was sent that failed, on the replica's clock, in ms. */
   readonly sinceMs: number;
   confirmedAtMs: number;
-  readonly reason: string;
+  reason: string;
   /** Lies where the command failed: the probe writes beside it. */
   readonly key: string;
   /** What a replica finds when it starts: it has nothing to tell the store then. */
@@ -61,8 +61,10 @@ export class RedisLink {
     const atStart: Outage = { sinceMs: now, confirmedAtMs: now, reason: 'not connected yet', key, atStart: true };
     this.client = commandConnection(settings);
     defineScripts(this.client);
-    // What goes wrong reaches us through the commands that fail. Without a listener it would end the process.
-    this.client.on('error', () => {});
+    // What the commands that fail do not say: why there is no connection.
+    this.client.on('error', (error: unknown) => {
+      for (const outage of this.#outages.values()) outage.reason = reasonOf(error);
+    });
     const shard = this.#shardOf(atStart.key);
     this.#outages.set(shard, atStart);
     this.#probeLater(shard, atStart);

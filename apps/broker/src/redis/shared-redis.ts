@@ -29,8 +29,9 @@ export class SharedRedis implements OnApplicationShutdown {
           ? log.error({ event: 'redis_away', reason: event.reason })
           : log.log({ event: 'redis_back', away_ms: Math.round(event.awayMs) }),
     });
-    await link.ready(FIRST_CONNECT_MS);
-    return new SharedRedis(link, new Bus(settings, keys.news, clock));
+    const bus = new Bus(settings, keys.news, clock);
+    await Promise.all([link.ready(FIRST_CONNECT_MS), bus.ready(FIRST_CONNECT_MS)]);
+    return new SharedRedis(link, bus);
   }
 
   /** After everything that may still have to say something to Redis. */
