@@ -100,7 +100,7 @@ export class Replica {
     this.#isDeaf = true;
     this.world.after(ms, () => {
       this.#isDeaf = false;
-      void this.#tell({ kind: 'back' });
+      void this.#tell({ kind: 'stale' });
     });
   }
   #isDeaf = false;

@@ -48,7 +48,7 @@ const MOST_KEYS_TRIED = 10_000;
 export class RedisLink {
   readonly client: RedisClient;
   readonly #outages = new Map<string, Outage>();
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new Set<(news: 'back' | 'stale') => void>();
   readonly #ready: Promise<void>;
   /** Each master has a clock of its own. */
   readonly #clocks = new Map<string, RedisClock>();
@@ -91,8 +91,8 @@ export class RedisLink {
     return [...this.#outages.values()];
   }
 
-  /** Calls `listener` when Redis is back, or has set its clock back, until the function returned is called. */
-  onBack(listener: () => void): () => void {
+  /** Calls `listener` when Redis is back, or has set its clock back (`stale`), until the function returned is called. */
+  subscribe(listener: (news: 'back' | 'stale') => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
@@ -195,7 +195,7 @@ export class RedisLink {
     this.#outages.delete(shard);
     if (outage.atStart) void this.#checkClock();
     this.parts.onEvent({ kind: 'back', awayMs: this.parts.clock.now() - outage.sinceMs });
-    if (!outage.atStart) this.#tellBack();
+    if (!outage.atStart) this.#tell('back');
   }
 
   #checkClockLater(): void {
@@ -228,7 +228,7 @@ export class RedisLink {
 
   /** If Redis' clock was set back, replicas must put right what it thinks of the tokens that they hold. */
   #noticeClock(key: string, redisNowMs: number, askedAtMs: number): void {
-    if (this.#clockOf(key).notice(redisNowMs, askedAtMs)) this.#tellBack();
+    if (this.#clockOf(key).notice(redisNowMs, askedAtMs)) this.#tell('stale');
   }
 
   #clockOf(key: string): RedisClock {
@@ -238,8 +238,8 @@ export class RedisLink {
     return known;
   }
 
-  #tellBack(): void {
-    for (const listener of this.#listeners) listener();
+  #tell(news: 'back' | 'stale'): void {
+    for (const listener of this.#listeners) listener(news);
   }
 
   #sleep(ms: number): Promise<void> {

@@ -93,13 +93,12 @@ export class RedisTokenStore implements TokenStore {
     const askedAtMs = this.clock.now();
     const what = [owner, generation, grantedAtMs, lifeMs, sealed, token.tokenId, subjectOf(key)];
     const reply = new Reply(await this.link.run('commit', this.#name(key), ...what, this.link.keys.news, key.id));
-    const isStored = reply.text() === 'stored';
-    await this.#leave(key, owner, 'alive', isStored);
-    if (isStored) {
+    if (reply.text() === 'stored') {
       const remainingMs = reply.number();
-      await this.#list(key, remainingMs);
+      await Promise.all([this.#leave(key, owner, 'alive', true), this.#list(key, remainingMs)]);
       return { kind: 'stored', token: { token, lifeMs, generation, remainingMs } };
     }
+    await this.#leave(key, owner, 'alive', false);
     const winner = reply.isEmpty ? undefined : await this.#open(key, reply.token(), askedAtMs);
     return { kind: 'superseded', token: winner };
   }
@@ -170,9 +169,9 @@ export class RedisTokenStore implements TokenStore {
 
   subscribe(listener: (news: StoreNews) => void): () => void {
     const ends = [
-      this.link.onBack(() => listener({ kind: 'back' })),
+      this.link.subscribe((kind) => listener({ kind })),
       this.bus.subscribe((message) => {
-        if (message.kind === 'resumed') listener({ kind: 'back' });
+        if (message.kind === 'resumed') listener({ kind: 'stale' });
         else if (message.kind !== 'credentials') listener(message);
       }),
     ];

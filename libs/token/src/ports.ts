@@ -93,8 +93,9 @@ export interface StoreMessage {
   readonly generation: number;
 }
 
-/** `back`: the store was away, or messages were lost. Whatever is in memory may be news to it, or out of date. */
-export type StoreNews = StoreMessage | { readonly kind: 'back' };
+/** `back`: the store was away, and may have lost its data. `stale`: messages were lost, or the store's clock was set.
+ *  Either way, what is in memory may be news to the store, or out of date. */
+export type StoreNews = StoreMessage | { readonly kind: 'back' } | { readonly kind: 'stale' };
 
 /** What a store knows of one key. Never the token itself. */
 export interface KeyReport {

@@ -228,7 +228,7 @@ export class TokenBroker {
   }
 
   #onNews(news: StoreNews): void {
-    if (news.kind === 'back') {
+    if (news.kind === 'back' || news.kind === 'stale') {
       this.#refresher.wakeAll();
       void this.#reconcile();
       return;
