@@ -29,7 +29,7 @@ export const COMMAND_LIMIT_MS = 400;
 
 const CONNECT_LIMIT_MS = 1_000;
 /** Until a connection is given up on which a command is waiting and nothing arrives, in ms. */
-const SILENCE_LIMIT_MS = 1_500;
+const SILENCE_LIMIT_MS = 1_000;
 /** Between two attempts to connect. All replicas should be back within the core's hold-off. */
 const LONGEST_PAUSE_MS = 250;
 const DISCONNECT_LIMIT_MS = 500;
@@ -99,6 +99,8 @@ function address(at: RedisConnectionSettings['at']): RedisOptions {
         sentinels: [...at.sentinels],
         name: at.master,
         failoverDetector: true,
+        // A sentinel that hangs, as one beside a hung master does, would be waited for without end.
+        sentinelCommandTimeout: COMMAND_LIMIT_MS,
         sentinelRetryStrategy: pause,
       };
     case 'cluster':

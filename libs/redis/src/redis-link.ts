@@ -69,6 +69,7 @@ export class RedisLink {
     this.#outages.set(shard, atStart);
     this.#probeLater(shard, atStart);
     this.#noticeClosing();
+    this.client.on('end', () => this.#connectAgainLater());
     this.#ready = new Promise((resolve) => {
       this.client.on('ready', () => {
         for (const each of this.#outages) void this.#probe(...each).then(resolve);
@@ -157,6 +158,15 @@ export class RedisLink {
     } else {
       this.client.on('close', lose(''));
     }
+  }
+
+  /** ioredis gives up for good when Sentinel announces a new master while it is asking for one. */
+  #connectAgainLater(): void {
+    if (this.#closed) return;
+    this.parts.clock.schedule(PROBE_EVERY.least, () => {
+      // If that fails it ends again, or tries again by itself.
+      if (!this.#closed && this.client.status === 'end') this.client.connect().catch(() => {});
+    });
   }
 
   /** A key that lies on a shard, to probe it with; undefined if no slot is its. */
