@@ -1,5 +1,7 @@
 import { Cluster, Redis, type RedisOptions as AllRedisOptions } from 'ioredis';
 
+import { QuietSentinelConnector } from './sentinel-connector.js';
+
 /** Without the one member whose type does not say that it may be undefined. */
 type RedisOptions = Omit<AllRedisOptions, 'replyMapping'>;
 
@@ -98,6 +100,7 @@ function address(at: RedisConnectionSettings['at']): RedisOptions {
       return {
         sentinels: [...at.sentinels],
         name: at.master,
+        Connector: QuietSentinelConnector,
         failoverDetector: true,
         // A sentinel that hangs, as one beside a hung master does, would be waited for without end.
         sentinelCommandTimeout: COMMAND_LIMIT_MS,
