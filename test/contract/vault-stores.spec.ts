@@ -19,5 +19,5 @@ describeVaultStore('memory vault store', async () => new MemoryVaultStore());
 describeVaultStore('file vault store', async () => new FileVaultStore(join(aFolder(), 'deep/vault.json')));
 describeVaultStore(
   'Redis vault store',
-  async () => new RedisVaultStore(await aLink(redis.port, { prefix: `vault-${(opened += 1)}:` })),
+  async () => new RedisVaultStore(await aLink(redis.port, { prefix: `vault-${(opened += 1)}:` }), () => {}),
 );

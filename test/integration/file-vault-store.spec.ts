@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { FileVaultStore, KeyRing, Secret, Vault } from '#vault';
+import { FileVaultStore, KeyRing, replaceCaller, Secret, Vault } from '#vault';
 
 import { aFolder } from '../support/folder.js';
 
@@ -112,7 +112,9 @@ it('written by several processes at once loses nothing', async () => {
   const ringText = KeyRing.generate('test');
   await writeFile(ringFile, ringText);
   const vault = await Vault.open(new FileVaultStore(path), KeyRing.parse(ringText), Date.now);
-  await vault.saveCaller('shop', ['token'], []);
+  await vault.changeCaller('shop', (current, at) =>
+    replaceCaller(current, 'shop', { roles: ['token'], grants: [] }, at),
+  );
   const children = Array.from({ length: 4 }, () =>
     spawn(process.execPath, [join(root, 'test/support/vault-writer.mjs'), path, ringFile, '10'], { stdio: 'inherit' }),
   );

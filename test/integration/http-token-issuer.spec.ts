@@ -17,7 +17,8 @@ import { type ClientCredentials, KeyRing, MemoryVaultStore, Secret, Vault } from
 import type { BrokerConfig } from '../../apps/broker/src/config/broker-config.js';
 import { readConfig } from '../../apps/broker/src/config/read-config.js';
 import { HttpTokenIssuer } from '../../apps/broker/src/token/http-token-issuer.js';
-import { upstreamAgents } from '../../apps/broker/src/token/upstream-agents.js';
+import { Grants } from '../../apps/broker/src/upstream/grants.js';
+import { upstreamAgents } from '../../apps/broker/src/upstream/upstream-agents.js';
 import { aCertificate } from '../support/certificates.js';
 import { RunningSandbox } from '../support/sandbox.js';
 import { type Answering, RawUpstream } from '../support/upstream.js';
@@ -50,7 +51,7 @@ async function anIssuer(
   } as const;
   await vault.saveClients([{ ...client, ...options.client }]);
   const http = new HttpService(axios.create(upstreamAgents(upstream)));
-  const issuer = new HttpTokenIssuer(http, vault, { ...config, upstream });
+  const issuer = new HttpTokenIssuer(new Grants(http, { ...config, upstream }), vault);
   const { subject } = tokenKey({
     environment: 'sandbox',
     tokenUrl: `${base}/connect/token`,

@@ -104,8 +104,9 @@ export class RunningRedis {
 
 const running = new Set<RunningRedis>();
 
+// At once: one that wants to save first, into a folder that is gone already, would not end at all.
 afterAll(async () => {
-  await Promise.all([...running].map((redis) => redis.stop()));
+  await Promise.all([...running].map((redis) => redis.stop('SIGKILL')));
 });
 
 export async function freePort(): Promise<number> {

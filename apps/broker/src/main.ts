@@ -35,6 +35,9 @@ try {
     tokens: config.redis ? 'shared in Redis' : 'in memory, one replica',
     clients: app.get(Vault).clients.length,
   });
+  for (const [record, { message }] of app.get(Vault).locked) {
+    log.error({ event: 'record_locked', record, reason: message });
+  }
   // Not through the log: scripts and people wait for this line, whatever the log level.
   process.stdout.write(`token-broker listening on ${address}\n`);
   await stopped;

@@ -3,4 +3,4 @@ export type { RedisAddress, RedisConnectionSettings } from './connection.js';
 export { RedisKeys } from './keys.js';
 export { RedisLink, type RedisLinkEvent } from './redis-link.js';
 export { RedisTokenStore } from './redis-token-store.js';
-export { RedisVaultStore } from './redis-vault-store.js';
+export { RedisVaultStore, type RedisVaultWarning } from './redis-vault-store.js';

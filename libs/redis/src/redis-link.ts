@@ -120,6 +120,13 @@ export class RedisLink {
     }
   }
 
+  /** The same for what may be refused without anything being wrong with Redis.
+   *  @returns undefined if it is */
+  async ask<T>(key: string, command: (client: RedisClient) => Promise<T>): Promise<T | undefined> {
+    if (this.#outages.has(this.#shardOf(key))) return undefined;
+    return this.#withDeadline(command(this.client)).catch(() => undefined);
+  }
+
   /** Life that a token has left, in ms, if Redis tells so. At worst too little.
    *  @param key where the token lies
    *  @param askedAtMs on the replica's clock, before Redis was asked */

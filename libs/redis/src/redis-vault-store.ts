@@ -3,11 +3,36 @@ import { type Change, type SealedRecord, VaultError, type VaultStore } from '#va
 
 import type { RedisLink } from './redis-link.js';
 
+/** How long a write waits for a replica of Redis, in ms. */
+const ACKNOWLEDGED_WITHIN_MS = 300;
+
+/** What is not as it should be, and does not stop anything: for the log. */
+export type RedisVaultWarning = 'not_persistent' | 'write_not_acknowledged';
+
 /** Sealed records in one hash of Redis, shared by all replicas: `name` → `version sealed`. */
 export class RedisVaultStore implements VaultStore {
   readonly description = 'the vault in Redis';
 
-  constructor(private readonly link: RedisLink) {}
+  constructor(
+    private readonly link: RedisLink,
+    private readonly onWarning: (warning: RedisVaultWarning) => void,
+  ) {}
+
+  /** Whether this Redis may hold credentials. To be asked at the start; a cluster's masters are taken at their word.
+   *  @throws VaultError `unreadable` if it could drop them when its memory runs out */
+  async check(): Promise<void> {
+    const info = await this.#info();
+    const [, policy = ''] = /^maxmemory_policy:(\S+)/m.exec(info) ?? [];
+    // Without a limit nothing is dropped; "volatile" policies drop only what has a time to live, which the vault has not.
+    if (/^maxmemory:[1-9]/m.test(info) && policy.startsWith('allkeys')) {
+      const advice = 'set maxmemory-policy to noeviction, or give the vault a Redis of its own';
+      throw new VaultError(
+        'unreadable',
+        `${this.description} could be dropped by it (maxmemory-policy ${policy}): ${advice}`,
+      );
+    }
+    if (!/^aof_enabled:1/m.test(info) && !(await this.#savesSnapshots())) this.onWarning('not_persistent');
+  }
 
   async read(): Promise<SealedRecord[]> {
     const { vault } = this.link.keys;
@@ -28,6 +53,32 @@ export class RedisVaultStore implements VaultStore {
       throw asVaultError(error, 'unwritable', `${this.description} cannot be written, or did not say so in time`);
     }
     if (stale !== '') throw new VaultError('conflict', `${String(stale)} was changed by somebody else`);
+    if (!(await this.#isAcknowledged())) this.onWarning('write_not_acknowledged');
+  }
+
+  async #info(): Promise<string> {
+    try {
+      return await this.link.call(this.link.keys.vault, (redis) => redis.info());
+    } catch (error) {
+      throw asVaultError(error, 'unreadable', `${this.description} cannot be read`);
+    }
+  }
+
+  /** Not every user may ask; who may not is taken to know. */
+  async #savesSnapshots(): Promise<boolean> {
+    const { vault } = this.link.keys;
+    const saves = await this.link.ask(vault, (redis) => redis.config('GET', 'save'));
+    return !(Array.isArray(saves) && saves[1] === '');
+  }
+
+  /** Whether a replica of Redis has the last write as well, where there is one. */
+  async #isAcknowledged(): Promise<boolean> {
+    const { vault } = this.link.keys;
+    const replicated = await this.link.ask(vault, async (redis) => {
+      const isAlone = /^connected_slaves:0/m.test(await redis.info('replication'));
+      return isAlone || (await redis.wait(1, ACKNOWLEDGED_WITHIN_MS)) > 0;
+    });
+    return replicated === true;
   }
 
   #recordFrom(name: string, value: string): SealedRecord {

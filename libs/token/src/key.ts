@@ -10,6 +10,9 @@ export interface TokenSubject {
   readonly client: string;
   /** Generation of the client's credentials; a new secret means a new key, so an old token cannot serve it. */
   readonly credentialGeneration: number;
+  /** Changes when there is a new reason to try the credentials again: failures of the earlier state are forgotten, its
+   *  tokens are not. */
+  readonly credentialState?: string;
   /** `DK` or `FI` and 8 digits; absent for a token bound to no merchant. */
   readonly merchantVat?: string | undefined;
   /** RFC 6749 §3.3; absent for the upstream's default. */
@@ -42,7 +45,7 @@ export function tokenKey(subject: TokenSubject): TokenKey {
   return {
     subject,
     id: digest([...credentials, subject.merchantVat, subject.scope]),
-    credentialsId: digest(credentials),
+    credentialsId: digest([...credentials, subject.credentialState]),
     clientId: digest(client),
     upstreamId: digest(['upstream', subject.tokenUrl]),
   };

@@ -9,7 +9,8 @@ import { type ObtainedToken, Refresher, type RefresherParts, type RefreshRequest
 /** After a renewal ahead that came to nothing, such as one without a store: how long until the next, in ms; ± 20 %. */
 const REST_MS = 5_000;
 interface Entry {
-  readonly key: TokenKey;
+  /** As it was asked for last: what its failures are shared under may change. */
+  key: TokenKey;
   held: HeldToken | undefined;
   failure: { readonly error: IssuerError; readonly untilMs: number } | undefined;
   /** Before that, a renewal ahead is of no use: the last one failed. */
@@ -68,6 +69,7 @@ export class TokenBroker {
     while (!held || held.expiresAtMs - clock.now() < neededMs) {
       if (this.#closed) throw new DrainingError();
       const entry = this.#entry(key);
+      if (entry.key !== key) this.#renameEntry(entry, key);
       this.#refuseIfTooYoung(entry.held);
       this.#refuseIfCooling(entry);
       entry.flight ??= this.#fly(entry, { cause: 'demand', haveGeneration: 0, minRemainingMs: neededMs, spareMs: 0 });
@@ -139,6 +141,15 @@ export class TokenBroker {
       this.#entries.set(key.id, entry);
     }
     return entry;
+  }
+
+  /** Under another name for its credentials, a failure of the old one is of no more use. */
+  #renameEntry(entry: Entry, key: TokenKey): void {
+    if (entry.key.credentialsId !== key.credentialsId && entry.failure?.error.scope === 'credentials') {
+      entry.failure = undefined;
+      entry.restUntilMs = -Infinity;
+    }
+    entry.key = key;
   }
 
   /** A token that was just refreshed and still is too short for the caller would be too short after another call. */

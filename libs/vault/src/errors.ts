@@ -3,13 +3,26 @@
  * - `wrong_key`: a record is sealed under a master key that the ring does not hold
  * - `damaged`: a record was changed, cut or moved since it was sealed
  * - `unwritable`: nothing was written
+ * - `read_only`: the store is written by somebody else
  * - `conflict`: somebody else changed the record first; nothing was written
+ * - `precondition`: the record is not of the version that the change was made from; nothing was written
  * - `not_found`: there is no such record
  * - `invalid`: what was given cannot be stored; the message says why
  * - `archive`: the archive cannot be read or holds no credentials; the message says why
+ * - `backup`: the backup cannot be opened; nothing was touched
  */
 export type VaultErrorCode =
-  'unreadable' | 'wrong_key' | 'damaged' | 'unwritable' | 'conflict' | 'not_found' | 'invalid' | 'archive';
+  | 'unreadable'
+  | 'wrong_key'
+  | 'damaged'
+  | 'unwritable'
+  | 'read_only'
+  | 'conflict'
+  | 'precondition'
+  | 'not_found'
+  | 'invalid'
+  | 'archive'
+  | 'backup';
 
 /** Everything the vault throws on purpose. Messages name records and files, never a value. */
 export class VaultError extends Error {

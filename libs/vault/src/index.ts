@@ -1,6 +1,19 @@
 export { ARCHIVE_LIMITS, readArchive } from './archive.js';
 export { callerKeyId, callerKeyMatches, hashOfCallerKey, isCallerKey, newCallerKey } from './caller-key.js';
+export { replaceCaller, revokeKey } from './caller-edits.js';
+export {
+  addSecret,
+  bySuitability,
+  type ClientCredentials,
+  importClient,
+  type Moment,
+  noteSecret,
+  replaceClient,
+  retireSecret,
+  setEnabled,
+} from './client-edits.js';
 export { decodeText, type FoundCredentials, readCredentials } from './credential-text.js';
+export { DirectoryVaultStore } from './directory-vault-store.js';
 export { VaultError, type VaultErrorCode } from './errors.js';
 export { FileVaultStore } from './file-vault-store.js';
 export { CLIENT_PATTERN, type Grant, isGranted, MERCHANT_PATTERN } from './grants.js';
@@ -13,6 +26,7 @@ export {
   type CallerKeyRecord,
   type CallerRecord,
   type ClientRecord,
+  type ClientSecret,
   type Environment,
   ENVIRONMENTS,
   type Role,
@@ -20,5 +34,5 @@ export {
 } from './records.js';
 export { Sealer } from './sealer.js';
 export { Secret } from './secret.js';
-export { type CallerKeyShownOnce, type ChangedBy, type ClientCredentials, Vault } from './vault.js';
+export { type CallerKeyShownOnce, type ChangedBy, type Expected, Vault, VAULT_PURPOSE } from './vault.js';
 export type { Change, SealedRecord, VaultStore } from './vault-store.js';

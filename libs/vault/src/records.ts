@@ -13,8 +13,11 @@ export type Role = (typeof ROLES)[number];
 
 export interface ClientSecret {
   readonly secret: Secret;
-  /** ISO 8601. */
+  /** ISO 8601, as all dates here. */
   readonly addedAt: string;
+  /** When MobilePay was last seen to accept it, or to refuse it: the later of the two, where it was looked at. */
+  readonly acceptedAt?: string;
+  readonly rejectedAt?: string;
 }
 
 /** An integrator client: what MobilePay knows it by, and how to show it. */
@@ -52,22 +55,18 @@ export interface CallerRecord {
   readonly updatedAt: string;
 }
 
-export interface RecordTypes {
-  readonly client: ClientRecord;
-  readonly caller: CallerRecord;
-}
-export type RecordKind = keyof RecordTypes;
+export type RecordKind = 'client' | 'caller';
 
 /** The one place where a secret is written out: on its way into the sealer. */
 export function serialise(record: ClientRecord | CallerRecord): string {
   return JSON.stringify(
     'clientId' in record
-      ? { ...record, secrets: record.secrets.map(({ secret, addedAt }) => ({ secret: secret.reveal(), addedAt })) }
+      ? { ...record, secrets: record.secrets.map((each) => ({ ...each, secret: each.secret.reveal() })) }
       : { ...record, keys: record.keys.map((key) => ({ ...key, hash: key.hash.toString('base64url') })) },
   );
 }
 
-type StoredClient = Omit<ClientRecord, 'secrets'> & { secrets: { secret: string; addedAt: string }[] };
+type StoredClient = Omit<ClientRecord, 'secrets'> & { secrets: (Omit<ClientSecret, 'secret'> & { secret: string })[] };
 type StoredCaller = Omit<CallerRecord, 'keys'> & { keys: (Omit<CallerKeyRecord, 'hash'> & { hash: string })[] };
 
 // What the sealer opened was written by `serialise`: it is authentic, so its shape is trusted.
@@ -77,7 +76,7 @@ export function parseClient(json: string): ClientRecord {
   const stored = JSON.parse(json) as StoredClient;
   return {
     ...stored,
-    secrets: stored.secrets.map(({ secret, addedAt }) => ({ secret: new Secret(secret), addedAt })),
+    secrets: stored.secrets.map(({ secret, ...rest }) => Object.assign(rest, { secret: new Secret(secret) })),
   };
 }
 

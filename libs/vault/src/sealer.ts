@@ -31,6 +31,11 @@ export class Sealer {
       .encrypt(this.ring.sealingKey);
   }
 
+  /** Whether it is sealed under the ring's first key. */
+  isCurrent(sealed: string): boolean {
+    return decodeProtectedHeader(sealed).kid === this.ring.sealingId;
+  }
+
   /** @throws VaultError `wrong_key` or `damaged`; names the record */
   async open(sealed: string, place: Place): Promise<string> {
     const damaged = (how: string, cause?: unknown) =>
@@ -48,8 +53,10 @@ export class Sealer {
     if (sealed.split('.').some((part) => Buffer.from(part, 'base64url').toString('base64url') !== part)) {
       throw damaged('it was changed since it was sealed');
     }
-    const key = this.ring.find(header.kid ?? '');
+    if (header.kid === undefined) throw damaged('it names no master key');
+    const key = this.ring.find(header.kid);
     if (!key) {
+      if (await this.#hasOtherKeyId(sealed)) throw damaged('the id of its master key was changed since it was sealed');
       throw new VaultError(
         'wrong_key',
         `${place.record} is sealed under master key "${header.kid}", which is not in the ring (${this.ring.ids.join(', ')})`,
@@ -64,5 +71,18 @@ export class Sealer {
     } catch (cause) {
       throw damaged('it was changed since it was sealed, or the master key has another value', cause);
     }
+  }
+
+  /** Whether it opens as soon as its header names one of our keys: then only the name was changed. */
+  async #hasOtherKeyId(sealed: string): Promise<boolean> {
+    const [header = '', ...parts] = sealed.split('.');
+    const text = Buffer.from(header, 'base64url').toString();
+    for (const id of this.ring.ids) {
+      const named = Buffer.from(text.replace(/"kid":"[^"]*"/, `"kid":"${id}"`)).toString('base64url');
+      const key = this.ring.find(id);
+      const opens = key && compactDecrypt([named, ...parts].join('.'), key).then(() => true);
+      if (await opens?.catch(() => false)) return true;
+    }
+    return false;
   }
 }

@@ -1,36 +1,26 @@
+import { addKey } from './caller-edits.js';
+import { openBackup, sealBackup } from './backup.js';
 import { newCallerKey } from './caller-key.js';
+import { type ClientCredentials, type Moment, replaceClient } from './client-edits.js';
+import { type Contents, isSame, noContents, partsOf, type Versioned } from './contents.js';
 import { VaultError } from './errors.js';
-import type { Grant } from './grants.js';
 import type { KeyRing } from './key-ring.js';
-import { isName } from './names.js';
 import {
-  type BasicEncoding,
   type CallerRecord,
   type ClientRecord,
-  type Environment,
   parseCaller,
   parseClient,
   type RecordKind,
-  type RecordTypes,
-  type Role,
   serialise,
 } from './records.js';
 import { Sealer } from './sealer.js';
-import { Secret } from './secret.js';
-import type { Change, VaultStore } from './vault-store.js';
+import type { Secret } from './secret.js';
+import type { Change, SealedRecord, VaultStore } from './vault-store.js';
 
-const PURPOSE = 'vault';
+/** What the vault's records are sealed for. */
+export const VAULT_PURPOSE = 'vault';
 /** How often a change is made anew because another process was quicker. */
 const WRITE_ATTEMPTS = 5;
-
-export interface ClientCredentials {
-  readonly name: string;
-  readonly environment: Environment;
-  readonly clientId: string;
-  readonly clientSecret: Secret;
-  readonly extraHeaders?: Readonly<Record<string, string>>;
-  readonly basicEncoding?: BasicEncoding;
-}
 
 export interface CallerKeyShownOnce {
   readonly id: string;
@@ -38,17 +28,15 @@ export interface CallerKeyShownOnce {
   readonly expiresAt: string | undefined;
 }
 
-interface Versioned<T> {
-  readonly record: T;
-  readonly version: number;
+interface Edit {
+  readonly kind: RecordKind;
+  readonly name: string;
+  /** Undefined deletes. */
+  readonly next: ClientRecord | CallerRecord | undefined;
 }
 
-interface Contents {
-  readonly client: Map<string, Versioned<ClientRecord>>;
-  readonly caller: Map<string, Versioned<CallerRecord>>;
-}
-
-type Edit = { [K in RecordKind]: { kind: K; name: string; next: RecordTypes[K] } }[RecordKind];
+/** What a change may start from: any version, none (`absent`), any but none (`present`), or one. */
+export type Expected = 'any' | 'absent' | 'present' | number;
 
 /** Whether a change was made through this vault, or was found in the store. */
 export type ChangedBy = 'us' | 'others';
@@ -56,7 +44,7 @@ export type ChangedBy = 'us' | 'others';
 /** The vault, opened: every record in memory, every change sealed and stored before it counts. */
 export class Vault {
   readonly #listeners = new Set<(by: ChangedBy) => void>();
-  #contents: Contents = { client: new Map(), caller: new Map() };
+  #contents = noContents();
   #lastWrite: Promise<unknown> = Promise.resolve();
 
   private constructor(
@@ -65,9 +53,10 @@ export class Vault {
     private readonly nowMs: () => number,
   ) {}
 
-  /** Reads and opens every record.
+  /** Reads and opens every record. One that is sealed under an unknown master key fails alone: see `locked`.
    *  @param nowMs wall clock, ms since 1970
-   *  @throws VaultError `unreadable`, `wrong_key` or `damaged`; names the records. Nothing is changed. */
+   *  @throws VaultError `unreadable`, `damaged`, or `wrong_key` if nothing can be opened; names the records. Nothing is
+   *  changed. */
   static async open(store: VaultStore, ring: KeyRing, nowMs: () => number): Promise<Vault> {
     const vault = new Vault(store, new Sealer(ring), nowMs);
     await vault.#load();
@@ -77,9 +66,7 @@ export class Vault {
   /** Takes over what others have changed in the store. If it cannot be read, what is in memory stays.
    *  @throws VaultError as `open` */
   async reload(): Promise<void> {
-    const reload = this.#lastWrite.then(() => this.#load());
-    this.#lastWrite = reload.catch(() => {});
-    return reload;
+    return this.#inTurn(() => this.#load());
   }
 
   findClient(name: string): ClientRecord | undefined {
@@ -90,6 +77,10 @@ export class Vault {
     return this.#contents.caller.get(name)?.record;
   }
 
+  versionOf(kind: RecordKind, name: string): number | undefined {
+    return this.#contents[kind].get(name)?.version;
+  }
+
   get clients(): ClientRecord[] {
     return [...this.#contents.client.values()].map(({ record }) => record);
   }
@@ -98,90 +89,151 @@ export class Vault {
     return [...this.#contents.caller.values()].map(({ record }) => record);
   }
 
+  /** What cannot be opened, such as `client/acme`, and why. Everything else is served. */
+  get locked(): ReadonlyMap<string, VaultError> {
+    return this.#contents.locked;
+  }
+
+  /** How many records are sealed under another master key than the first. */
+  get outdated(): number {
+    return this.#contents.outdated.size;
+  }
+
   /** Calls `listener` after each change until the function returned is called. */
   onChange(listener: (by: ChangedBy) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  /** Creates or replaces clients, all or none. Other credentials start a new generation.
+  /** Creates or replaces clients, all or none; or takes them over from an archive, with `edit` `importClient`.
    *  @throws VaultError `invalid`, `unwritable` */
-  async saveClients(credentials: readonly ClientCredentials[]): Promise<ClientRecord[]> {
-    for (const each of credentials) checkCredentials(each);
+  async saveClients(
+    credentials: readonly ClientCredentials[],
+    edit: typeof replaceClient = replaceClient,
+  ): Promise<ClientRecord[]> {
     const names = new Set(credentials.map(({ name }) => name));
     if (names.size < credentials.length) throw new VaultError('invalid', 'two clients have the same name');
-    return this.#change((now) => {
-      const clients = credentials.map((each) => this.#withCredentials(each, now));
-      return [clients, clients.map((next) => ({ kind: 'client', name: next.name, next }))];
+    return this.#change((at) => {
+      for (const name of names) this.#demand('client', name, 'any');
+      const clients = credentials.map((each) => edit(this.findClient(each.name), each, at));
+      const changed = clients.filter((next) => next !== this.findClient(next.name));
+      return [clients, changed.map((next) => ({ kind: 'client', name: next.name, next }))];
     });
   }
 
-  /** Creates a caller, or replaces its roles and grants. Its keys stay. */
-  async saveCaller(name: string, roles: readonly Role[], grants: readonly Grant[]): Promise<CallerRecord> {
-    if (!isName(name)) throw new VaultError('invalid', 'the name must be 1 to 63 characters of a-z, 0-9 and -');
-    return this.#change((now) => {
+  /** Changes, creates or (by answering undefined) deletes a client.
+   *  @param edit may be called again, if another process was quicker
+   *  @throws VaultError `precondition`, `unwritable`, and what `edit` throws */
+  async changeClient(
+    name: string,
+    edit: (current: ClientRecord | undefined, at: Moment) => ClientRecord | undefined,
+    expected: Expected = 'any',
+  ): Promise<ClientRecord | undefined> {
+    return this.#change((at) => {
+      this.#demand('client', name, expected);
+      const current = this.findClient(name);
+      const next = edit(current, at);
+      return [next, next === current ? [] : [{ kind: 'client', name, next }]];
+    });
+  }
+
+  /** The same for a caller. */
+  async changeCaller(
+    name: string,
+    edit: (current: CallerRecord | undefined, at: Moment) => CallerRecord | undefined,
+    expected: Expected = 'any',
+  ): Promise<CallerRecord | undefined> {
+    return this.#change((at) => {
+      this.#demand('caller', name, expected);
       const current = this.findCaller(name);
-      const next: CallerRecord = {
-        name,
-        roles,
-        grants,
-        keys: current?.keys ?? [],
-        createdAt: current?.createdAt ?? now,
-        updatedAt: now,
-      };
-      return [next, [{ kind: 'caller', name, next }]];
+      const next = edit(current, at);
+      return [next, next === current ? [] : [{ kind: 'caller', name, next }]];
     });
   }
 
   /** Makes a key for a caller. The answer is the only place where it ever stands.
-   *  @throws VaultError `not_found` */
+   *  @throws VaultError `not_found`, `conflict` */
   async addCallerKey(name: string, expiresInSeconds?: number): Promise<CallerKeyShownOnce> {
     const { id, key, hash } = newCallerKey();
     const expiresAt =
       expiresInSeconds === undefined ? undefined : new Date(this.nowMs() + expiresInSeconds * 1_000).toISOString();
-    return this.#change((now) => {
-      const caller = this.findCaller(name);
+    await this.changeCaller(name, (caller, at) => {
       if (!caller) throw new VaultError('not_found', `there is no caller ${name}`);
-      const added = { id, hash, createdAt: now, ...(expiresAt !== undefined && { expiresAt }) };
-      const next = { ...caller, keys: [...caller.keys, added], updatedAt: now };
-      return [{ id, key, expiresAt }, [{ kind: 'caller', name, next }]];
+      return addKey(caller, { id, hash, createdAt: at.now, ...(expiresAt !== undefined && { expiresAt }) }, at);
+    });
+    return { id, key, expiresAt };
+  }
+
+  /** Everything in one sealed value, for `restore` of this vault or of another with the same master key. */
+  backup(): Promise<string> {
+    return sealBackup(this.sealer, this);
+  }
+
+  /** Replaces everything by what a backup holds, all or nothing.
+   *  @throws VaultError `backup` (nothing was touched), `unwritable` */
+  async restore(backup: string): Promise<{ clients: number; callers: number }> {
+    const { clients, callers } = await openBackup(this.sealer, backup);
+    return this.#change(() => {
+      const kept = [
+        ...clients.map((next): Edit => ({ kind: 'client', name: next.name, next })),
+        ...callers.map((next): Edit => ({ kind: 'caller', name: next.name, next })),
+      ];
+      const names = new Set(kept.map(({ kind, name }) => `${kind}/${name}`));
+      const gone = [
+        ...this.clients.map(({ name }) => `client/${name}`),
+        ...this.callers.map(({ name }) => `caller/${name}`),
+      ]
+        .filter((name) => !names.has(name))
+        .map(partsOf)
+        .map(({ kind, key: name }): Edit => ({ kind, name, next: undefined }));
+      return [{ clients: clients.length, callers: callers.length }, [...kept, ...gone]];
     });
   }
 
-  #withCredentials(given: ClientCredentials, now: string): ClientRecord {
-    const current = this.findClient(given.name);
-    const { name, environment, clientId, clientSecret } = given;
-    const extraHeaders = given.extraHeaders ?? current?.extraHeaders ?? {};
-    const basicEncoding = given.basicEncoding ?? current?.basicEncoding ?? 'plain';
-    const same =
-      current?.environment === environment &&
-      current.clientId === clientId &&
-      current.basicEncoding === basicEncoding &&
-      current.secrets[0]?.secret.reveal() === clientSecret.reveal() &&
-      JSON.stringify(current.extraHeaders) === JSON.stringify(extraHeaders);
-    return {
-      name,
-      environment,
-      clientId,
-      secrets: same ? current.secrets : [{ secret: clientSecret, addedAt: now }],
-      extraHeaders,
-      basicEncoding,
-      enabled: current?.enabled ?? true,
-      generation: same ? current.generation : Math.max(this.nowMs(), (current?.generation ?? 0) + 1),
-      createdAt: current?.createdAt ?? now,
-      updatedAt: now,
-    };
+  /** Seals one more record under the ring's first key. Every record can be opened at any time, before and after.
+   *  @returns how many are left */
+  async rekeyOne(): Promise<number> {
+    const [name] = this.#contents.outdated;
+    if (name === undefined) return 0;
+    const { kind, key } = partsOf(name);
+    await this.#change(() => {
+      // Changed or deleted meanwhile: whoever did that sealed it anew.
+      if (!this.#contents.outdated.has(name)) return [undefined, []];
+      return [undefined, [{ kind, name: key, next: this.#contents[kind].get(key)?.record }]];
+    });
+    this.#contents.outdated.delete(name);
+    return this.#contents.outdated.size;
+  }
+
+  #demand(kind: RecordKind, name: string, expected: Expected): void {
+    const version = this.versionOf(kind, name);
+    if (this.locked.has(`${kind}/${name}`))
+      throw this.locked.get(`${kind}/${name}`) ?? new VaultError('wrong_key', name);
+    const holds =
+      expected === 'any' ||
+      (expected === 'absent'
+        ? version === undefined
+        : expected === 'present'
+          ? version !== undefined
+          : version === expected);
+    if (!holds) throw new VaultError('precondition', `${kind} ${name} is not as the change expects it`);
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#lastWrite.then(work);
+    this.#lastWrite = turn.catch(() => {});
+    return turn;
   }
 
   /** One change at a time in this process; made anew from the newest state if another process was quicker. */
-  async #change<T>(make: (now: string) => [T, Edit[]]): Promise<T> {
-    const write = this.#lastWrite.then(() => this.#attempt(make, WRITE_ATTEMPTS));
-    this.#lastWrite = write.catch(() => {});
-    return write;
+  #change<T>(make: (at: Moment) => [T, Edit[]]): Promise<T> {
+    return this.#inTurn(() => this.#attempt(make, WRITE_ATTEMPTS));
   }
 
-  async #attempt<T>(make: (now: string) => [T, Edit[]], attempts: number): Promise<T> {
-    const [result, edits] = make(new Date(this.nowMs()).toISOString());
+  async #attempt<T>(make: (at: Moment) => [T, Edit[]], attempts: number): Promise<T> {
+    const nowMs = this.nowMs();
+    const [result, edits] = make({ nowMs, now: new Date(nowMs).toISOString() });
+    if (edits.length === 0) return result;
     try {
       await this.store.write(await Promise.all(edits.map((edit) => this.#sealed(edit))));
     } catch (error) {
@@ -195,32 +247,34 @@ export class Vault {
   }
 
   async #sealed({ kind, name, next }: Edit): Promise<Change> {
-    const expectedVersion = this.#contents[kind].get(name)?.version ?? 0;
-    const place = { purpose: PURPOSE, record: `${kind}/${name}`, version: expectedVersion + 1 };
-    return { name: place.record, expectedVersion, sealed: await this.sealer.seal(serialise(next), place) };
+    const expectedVersion = this.versionOf(kind, name) ?? 0;
+    const place = { purpose: VAULT_PURPOSE, record: `${kind}/${name}`, version: expectedVersion + 1 };
+    const sealed = next && (await this.sealer.seal(serialise(next), place));
+    return { name: place.record, expectedVersion, sealed };
   }
 
-  #keep(edit: Edit): void {
-    const version = (this.#contents[edit.kind].get(edit.name)?.version ?? 0) + 1;
-    if (edit.kind === 'client') this.#contents.client.set(edit.name, { record: edit.next, version });
-    else this.#contents.caller.set(edit.name, { record: edit.next, version });
+  #keep({ kind, name, next }: Edit): void {
+    const version = (this.versionOf(kind, name) ?? 0) + 1;
+    this.#contents.outdated.delete(`${kind}/${name}`);
+    const records: Map<string, Versioned<ClientRecord | CallerRecord>> = this.#contents[kind];
+    if (next) records.set(name, { record: next, version });
+    else records.delete(name);
   }
 
   async #load(): Promise<void> {
-    const contents: Contents = { client: new Map(), caller: new Map() };
+    const contents = noContents();
     const failures: VaultError[] = [];
-    for (const { name, version, sealed } of await this.store.read()) {
+    const stored = await this.store.read();
+    for (const each of stored) {
       try {
-        const json = await this.sealer.open(sealed, { purpose: PURPOSE, record: name, version });
-        const [kind, key = ''] = name.split('/');
-        if (kind === 'client') contents.client.set(key, { record: parseClient(json), version });
-        else if (kind === 'caller') contents.caller.set(key, { record: parseCaller(json), version });
-        else throw new VaultError('damaged', `${name} is of a kind that this version does not know`);
+        await this.#openInto(contents, each);
       } catch (error) {
         if (!(error instanceof VaultError)) throw error;
-        failures.push(error);
+        if (error.code === 'wrong_key') contents.locked.set(each.name, error);
+        else failures.push(error);
       }
     }
+    if (stored.length > 0 && contents.locked.size === stored.length) failures.push(...contents.locked.values());
     const [first, ...others] = failures;
     if (first) {
       const more = others.length > 0 ? ` (and ${others.length} more)` : '';
@@ -231,28 +285,15 @@ export class Vault {
     this.#tell('others');
   }
 
+  async #openInto(contents: Contents, { name, version, sealed }: SealedRecord): Promise<void> {
+    const { kind, key } = partsOf(name);
+    const json = await this.sealer.open(sealed, { purpose: VAULT_PURPOSE, record: name, version });
+    if (kind === 'client') contents.client.set(key, { record: parseClient(json), version });
+    else contents.caller.set(key, { record: parseCaller(json), version });
+    if (!this.sealer.isCurrent(sealed)) contents.outdated.add(name);
+  }
+
   #tell(by: ChangedBy): void {
     for (const listener of this.#listeners) listener(by);
   }
-}
-
-/** A record with another content has another version. */
-function isSame(a: Contents, b: Contents): boolean {
-  const versions = ({ client, caller }: Contents) =>
-    [...client, ...caller].map(([name, { version }]) => `${name} ${version}`).toSorted();
-  return JSON.stringify(versions(a)) === JSON.stringify(versions(b));
-}
-
-function checkCredentials({ name, clientId, clientSecret, basicEncoding = 'plain' }: ClientCredentials): void {
-  const problem = [
-    [isName(name), 'the name must be 1 to 63 characters of a-z, 0-9 and -, not starting with -'],
-    [isPrintable(clientId), 'the client id must be 1 to 512 characters without control characters'],
-    [isPrintable(clientSecret.reveal()), 'the client secret must be 1 to 512 characters without control characters'],
-    [basicEncoding === 'form' || !clientId.includes(':'), 'a client id with ":" needs basic_encoding "form"'],
-  ].find(([fine]) => !fine);
-  if (problem) throw new VaultError('invalid', String(problem[1]));
-}
-
-function isPrintable(text: string): boolean {
-  return text.length > 0 && text.length <= 512 && !/\p{Cc}/u.test(text) && text.isWellFormed();
 }

@@ -11,11 +11,12 @@ import {
   Matches,
   Max,
   Min,
-  ValidateIf,
   ValidateNested,
 } from 'class-validator';
 
 import { CLIENT_PATTERN, type Grant, MERCHANT_PATTERN, type Role, ROLES } from '#vault';
+
+import { IfGiven } from '../http/validated.js';
 
 const TEN_YEARS_SECONDS = 315_360_000;
 
@@ -58,9 +59,26 @@ export class CallerBody {
   grants: GrantBody[] = [];
 }
 
+/** What of a caller changes; the rest stays. */
+export class CallerPatch {
+  @IfGiven('roles')
+  @IsArray()
+  @ArrayUnique()
+  @IsIn(ROLES, { each: true })
+  roles?: Role[];
+
+  @IfGiven('grants')
+  @IsArray()
+  @ArrayMaxSize(1_000)
+  @IsObject({ each: true })
+  @ValidateNested({ each: true })
+  @Type(() => GrantBody)
+  grants?: GrantBody[];
+}
+
 export class CallerKeyBody {
   /** How long the key is good for, in seconds; for ever if absent. 1 to ten years. */
-  @ValidateIf(({ expires_in }: CallerKeyBody) => expires_in !== undefined)
+  @IfGiven('expires_in')
   @IsInt()
   @Min(1)
   @Max(TEN_YEARS_SECONDS)

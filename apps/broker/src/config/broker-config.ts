@@ -5,6 +5,9 @@ import type { Environment as UpstreamEnvironment, KeyRing, Secret } from '#vault
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
+export const VAULT_STORES = ['file', 'directory', 'redis'] as const;
+export type VaultStoreKind = (typeof VAULT_STORES)[number];
+
 /** Everything that can be set, read and checked. An abstract class so that it can be injected by its type. */
 export abstract class BrokerConfig {
   abstract readonly production: boolean;
@@ -14,7 +17,7 @@ export abstract class BrokerConfig {
   abstract readonly logLevel: LogLevel;
   /** Absent: one replica, with its tokens in memory. */
   abstract readonly redis: RedisConfig | undefined;
-  abstract readonly vaultStore: 'file' | 'redis';
+  abstract readonly vaultStore: VaultStoreKind;
   abstract readonly vaultPath: string;
   /** Absent: the vault's Redis is that of the tokens. */
   abstract readonly vaultRedis: RedisConfig | undefined;

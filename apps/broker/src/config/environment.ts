@@ -1,7 +1,7 @@
 import { Transform } from 'class-transformer';
 import { IsOptional, ValidateBy } from 'class-validator';
 
-import { LOG_LEVELS, type LogLevel } from './broker-config.js';
+import { LOG_LEVELS, type LogLevel, VAULT_STORES, type VaultStoreKind } from './broker-config.js';
 
 /**
  * The environment variables, as they are given. A name that stands here and nowhere else is still complete: the
@@ -18,8 +18,8 @@ export class Environment {
   @OneOf(LOG_LEVELS)
   LOG_LEVEL: LogLevel = 'info';
 
-  @OneOf(['file', 'redis'])
-  VAULT_STORE: 'file' | 'redis' = 'file';
+  @OneOf(VAULT_STORES)
+  VAULT_STORE: VaultStoreKind = 'file';
   @Text()
   VAULT_PATH = 'data/vault.json';
   @Text()

@@ -85,7 +85,7 @@ describe('settings', () => {
     ['PORT', ['-1', '65536', '3e3', '0x10', ' 80', '3000.5'], /^PORT must be a whole number from 0 to 65535$/],
     ['NODE_ENV', ['prod', 'Production'], /^NODE_ENV must be development or production or test$/],
     ['LOG_LEVEL', ['verbose'], /^LOG_LEVEL must be fatal or error/],
-    ['VAULT_STORE', ['Redis', 'directory'], /^VAULT_STORE must be file or redis$/],
+    ['VAULT_STORE', ['Redis', 'folder'], /^VAULT_STORE must be file or directory or redis$/],
     ['ADMIN_KEY', ['too-short', 'a'.repeat(513), `${'a'.repeat(30)} b`], /^ADMIN_KEY must be 24 to 512 visible/],
     ['UPSTREAM_TIMEOUT_MS', ['99', '2e3'], /^UPSTREAM_TIMEOUT_MS must be a whole number from 100 to 20000$/],
     ['UPSTREAM_RETRIES', ['6', '-1'], /^UPSTREAM_RETRIES must be a whole number from 0 to 5$/],

@@ -23,6 +23,7 @@ const STATUS: Readonly<Record<ProblemCode, number>> = {
   forbidden: 403,
   not_found: 404,
   conflict: 409,
+  precondition_failed: 412,
   payload_too_large: 413,
   unsupported_media_type: 415,
   client_disabled: 409,
@@ -44,6 +45,7 @@ const TITLE: Readonly<Record<ProblemCode, string>> = {
   forbidden: 'The caller may not do this',
   not_found: 'There is no such thing',
   conflict: 'The request contradicts the present state',
+  precondition_failed: 'It was changed since it was read',
   payload_too_large: 'The request is too large',
   unsupported_media_type: 'The body is of a kind that is not read here',
   client_disabled: 'The client is switched off',
@@ -66,6 +68,7 @@ const OAUTH_ERROR: Readonly<Record<ProblemCode, { error: string; status: number 
   forbidden: { error: 'unauthorized_client', status: 400 },
   not_found: { error: 'invalid_client', status: 401 },
   conflict: { error: 'invalid_request', status: 400 },
+  precondition_failed: { error: 'invalid_request', status: 400 },
   payload_too_large: { error: 'invalid_request', status: 413 },
   unsupported_media_type: { error: 'invalid_request', status: 415 },
   client_disabled: { error: 'unauthorized_client', status: 400 },
@@ -192,10 +195,15 @@ function vaultProblem({ code, message }: VaultError): Problem {
     case 'invalid':
       return new Problem('invalid_request', message);
     case 'archive':
-      return new Problem('invalid_request', message, { errors: [{ field: 'archive', detail: message }] });
+    case 'backup':
+      return new Problem('invalid_request', message, { errors: [{ field: code, detail: message }] });
     case 'not_found':
     case 'conflict':
       return new Problem(code, message);
+    case 'read_only':
+      return new Problem('conflict', message);
+    case 'precondition':
+      return new Problem('precondition_failed', message);
     case 'unreadable':
     case 'unwritable':
     case 'wrong_key':

@@ -1,5 +1,5 @@
 import { type ArgumentMetadata, type PipeTransform, ValidationPipe } from '@nestjs/common';
-import { getMetadataStorage, type ValidationError } from 'class-validator';
+import { getMetadataStorage, ValidateIf, type ValidationError } from 'class-validator';
 
 import { isName } from '#vault';
 
@@ -42,6 +42,9 @@ class RequestPipe extends ValidationPipe {
 export const validated = new RequestPipe('a JSON object');
 export const validatedForm = new RequestPipe('multipart/form-data');
 export const validatedQuery = new RequestPipe('a query', 'query');
+
+/** For a field that may be absent. Unlike IsOptional, it does not take null for absent. */
+export const IfGiven = (field: string) => ValidateIf((body: object) => Reflect.get(body, field) !== undefined);
 
 /** Checks the name of a client or caller in a path. */
 export const validName: PipeTransform<string, string> = {

@@ -3,9 +3,9 @@ import { Injectable } from '@nestjs/common';
 import { type TokenKey, tokenKey, type TokenSubject } from '#token';
 import { type ClientRecord, isGranted, Vault } from '#vault';
 
-import { BrokerConfig } from '../config/broker-config.js';
 import type { Caller } from '../http/caller.js';
 import { Problem } from '../http/problem.js';
+import { Grants } from '../upstream/grants.js';
 
 /** Keys remembered per client; beyond that they are computed anew. */
 const MOST_REMEMBERED = 10_000;
@@ -18,7 +18,7 @@ export class TokenKeys {
 
   constructor(
     private readonly vault: Vault,
-    private readonly config: BrokerConfig,
+    private readonly grants: Grants,
   ) {}
 
   /** @throws Problem `forbidden`, `not_found` or `client_disabled` */
@@ -59,9 +59,10 @@ export class TokenKeys {
       if (keys.size >= MOST_REMEMBERED) keys.clear();
       key = tokenKey({
         environment: record.environment,
-        tokenUrl: `${this.config.upstream.baseUrls[record.environment]}/connect/token`,
+        tokenUrl: this.grants.urlOf(record.environment),
         client: record.name,
         credentialGeneration: record.generation,
+        credentialState: stateOf(record),
         merchantVat,
         scope,
       });
@@ -69,4 +70,9 @@ export class TokenKeys {
     }
     return key;
   }
+}
+
+/** Changes whenever there is a new reason to believe in a client's secrets: one came, or MobilePay accepted one. */
+function stateOf({ secrets }: ClientRecord): string {
+  return secrets.map(({ secret, acceptedAt = '' }) => `${secret.fingerprint} ${acceptedAt}`).join(', ');
 }

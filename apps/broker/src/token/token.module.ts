@@ -1,6 +1,5 @@
 import { hostname } from 'node:os';
 
-import { HttpModule } from '@nestjs/axios';
 import { Module, type OnApplicationShutdown } from '@nestjs/common';
 
 import { RedisTokenStore } from '#redis';
@@ -11,7 +10,9 @@ import { BrokerConfig } from '../config/broker-config.js';
 import { RedisModule } from '../redis/redis.module.js';
 import { SharedRedis } from '../redis/shared-redis.js';
 import { systemClock } from '../config/system-clock.js';
+import { UpstreamModule } from '../upstream/upstream.module.js';
 import { VaultModule } from '../vault/vault.module.js';
+import { ClientTestController } from './client-test.controller.js';
 import { HttpTokenIssuer } from './http-token-issuer.js';
 import { logEvent } from './log-event.js';
 import { OAuthController } from './oauth.controller.js';
@@ -20,21 +21,13 @@ import { TokenEvents } from './token-events.js';
 import { TokenKeys } from './token-keys.js';
 import { TOKEN_STORE, TokenState } from './token-state.js';
 import { TokensController } from './tokens.controller.js';
-import { upstreamAgents } from './upstream-agents.js';
 
 /** The longest that a stop waits for refreshes under way, in ms. */
 const LAST_REFRESHES_MS = 5_000;
 
 @Module({
-  imports: [
-    RedisModule,
-    VaultModule,
-    HttpModule.registerAsync({
-      inject: [BrokerConfig],
-      useFactory: ({ upstream }: BrokerConfig) => upstreamAgents(upstream),
-    }),
-  ],
-  controllers: [StateController, TokensController, OAuthController],
+  imports: [RedisModule, VaultModule, UpstreamModule],
+  controllers: [ClientTestController, StateController, TokensController, OAuthController],
   providers: [
     HttpTokenIssuer,
     TokenEvents,

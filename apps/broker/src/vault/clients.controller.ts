@@ -1,66 +1,144 @@
-import { Body, Controller, Get, HttpStatus, Post, Res, UploadedFile, UseInterceptors, UsePipes } from '@nestjs/common';
-import { FileInterceptor } from '@nestjs/platform-fastify/multipart';
-import type { FastifyReply } from 'fastify';
+import {
+  Body,
+  Controller,
+  Delete,
+  Get,
+  HttpCode,
+  HttpStatus,
+  Param,
+  Patch,
+  Post,
+  Put,
+  Query,
+  Req,
+  Res,
+} from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 
-import { ARCHIVE_LIMITS, type ClientRecord, readArchive, Vault } from '#vault';
+import { addSecret, type ClientRecord, replaceClient, retireSecret, Secret, setEnabled, Vault } from '#vault';
 
 import { Needs } from '../http/caller.js';
-import { invalidRequest } from '../http/problem.js';
-import { validatedForm } from '../http/validated.js';
-import { ImportBody } from './import.dto.js';
-import { clientsFrom } from './import.js';
+import { expectedBy, setETag } from '../http/etag.js';
+import { Problem } from '../http/problem.js';
+import { validated, validatedQuery, validName } from '../http/validated.js';
+import { ClientBody, ClientPatch, RetireQuery, SecretBody } from './client.dto.js';
+import { shownClient } from './shown-client.js';
 
-const UPLOAD_LIMITS = { fileSize: ARCHIVE_LIMITS.archiveBytes, files: 1, fields: 10, fieldSize: 16_384, parts: 12 };
-
+/** Integrator clients: what MobilePay knows them by. Secrets go in and do not come out. */
 @Controller('v1/clients')
 @Needs('admin')
-@UsePipes(validatedForm)
 export class ClientsController {
   constructor(private readonly vault: Vault) {}
 
   @Get()
   list() {
-    return { items: this.vault.clients.toSorted((a, b) => (a.name < b.name ? -1 : 1)).map(shown) };
+    const locked = [...this.vault.locked.keys()].filter((name) => name.startsWith('client/'));
+    return {
+      items: this.vault.clients.toSorted((a, b) => (a.name < b.name ? -1 : 1)).map(shownClient),
+      // Sealed under a master key that the ring does not hold.
+      ...(locked.length > 0 && { locked: locked.map((name) => name.slice('client/'.length)) }),
+    };
   }
 
-  /** Takes the password-locked zip that MobilePay sends, and keeps the credentials in it. */
-  @Post('import')
-  @UseInterceptors(FileInterceptor('archive', { limits: UPLOAD_LIMITS }))
-  async import(
-    @UploadedFile() archive: { buffer: Buffer } | undefined,
-    @Body() { password, name, environment, dry_run }: ImportBody,
+  @Get(':name')
+  get(@Param('name', validName) name: string, @Res({ passthrough: true }) reply: FastifyReply) {
+    const record = this.vault.findClient(name);
+    if (!record) throw notThere(name);
+    return this.#shown(record, reply);
+  }
+
+  @Put(':name')
+  async put(
+    @Param('name', validName) name: string,
+    @Body(validated) body: ClientBody,
+    @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
-    if (!archive) throw invalidRequest([{ field: 'archive', detail: 'must be a file: the zip as it came' }]);
-    const found = await readArchive(archive.buffer, password);
-    const clients = clientsFrom(found, { name, environment }, this.vault);
-    if (dry_run === 'true') {
-      void reply.code(HttpStatus.OK);
-      return {
-        items: clients.map(({ name: each, environment: where, clientId }) => ({
-          name: each,
-          environment: where,
-          client_id: clientId,
-        })),
-        stored: false,
-      };
-    }
-    const known = clients.every((client) => this.vault.findClient(client.name) !== undefined);
-    const records = await this.vault.saveClients(clients);
-    void reply.code(known ? HttpStatus.OK : HttpStatus.CREATED);
-    return { items: records.map(shown), stored: true };
+    const isNew = this.vault.findClient(name) === undefined;
+    const given = {
+      name,
+      environment: body.environment,
+      clientId: body.client_id,
+      clientSecret: new Secret(body.client_secret),
+      // What a replacement leaves out has its default, and does not stay as it was.
+      extraHeaders: body.extra_headers ?? {},
+      basicEncoding: body.basic_encoding ?? 'plain',
+      enabled: body.enabled ?? true,
+    };
+    const record = await this.vault.changeClient(
+      name,
+      (current, at) => replaceClient(current, given, at),
+      expectedBy(request),
+    );
+    void reply.code(isNew ? HttpStatus.CREATED : HttpStatus.OK);
+    return this.#shown(record, reply);
+  }
+
+  @Patch(':name')
+  async patch(
+    @Param('name', validName) name: string,
+    @Body(validated) { enabled }: ClientPatch,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ) {
+    const record = await this.vault.changeClient(
+      name,
+      (current, at) => setEnabled(there(current, name), enabled, at),
+      expectedBy(request),
+    );
+    return this.#shown(record, reply);
+  }
+
+  @Delete(':name')
+  @HttpCode(HttpStatus.NO_CONTENT)
+  async delete(@Param('name', validName) name: string, @Req() request: FastifyRequest) {
+    const remove = (current: ClientRecord | undefined) => void there(current, name);
+    await this.vault.changeClient(name, remove, expectedBy(request));
+  }
+
+  @Post(':name/secrets')
+  async addSecret(
+    @Param('name', validName) name: string,
+    @Body(validated) { client_secret }: SecretBody,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ) {
+    const record = await this.vault.changeClient(
+      name,
+      (current, at) => addSecret(there(current, name), new Secret(client_secret), at),
+      expectedBy(request),
+    );
+    return this.#shown(record, reply);
+  }
+
+  @Delete(':name/secrets/:fingerprint')
+  async retireSecret(
+    @Param('name', validName) name: string,
+    @Param('fingerprint') fingerprint: string,
+    @Query(validatedQuery) { force }: RetireQuery,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ) {
+    const record = await this.vault.changeClient(
+      name,
+      (current, at) => retireSecret(there(current, name), fingerprint, force === 'true', at),
+      expectedBy(request),
+    );
+    return this.#shown(record, reply);
+  }
+
+  #shown(record: ClientRecord | undefined, reply: FastifyReply) {
+    if (!record) throw new Problem('not_found', 'the client was deleted meanwhile');
+    setETag(reply, this.vault.versionOf('client', record.name));
+    return shownClient(record);
   }
 }
 
-function shown({ name, environment, clientId, secrets, enabled, generation, createdAt, updatedAt }: ClientRecord) {
-  return {
-    name,
-    environment,
-    client_id: clientId,
-    secrets: secrets.map(({ secret, addedAt }) => ({ fingerprint: secret.fingerprint, added_at: addedAt })),
-    enabled,
-    generation,
-    created_at: createdAt,
-    updated_at: updatedAt,
-  };
+function there(current: ClientRecord | undefined, name: string): ClientRecord {
+  if (!current) throw notThere(name);
+  return current;
+}
+
+function notThere(name: string): Problem {
+  return new Problem('not_found', `there is no client ${name}`);
 }

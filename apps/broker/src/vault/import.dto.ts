@@ -27,4 +27,9 @@ export class ImportBody {
   @IsOptional()
   @IsIn(['true', 'false'])
   dry_run?: 'true' | 'false';
+
+  /** Whether MobilePay must give a token for each of them before any is stored. Default false. */
+  @IsOptional()
+  @IsIn(['true', 'false'])
+  test?: 'true' | 'false';
 }

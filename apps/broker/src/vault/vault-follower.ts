@@ -3,10 +3,11 @@ import { Inject, Injectable, Logger, type OnApplicationShutdown, Optional } from
 import { StoreAwayError } from '#token';
 import { Vault, VaultError } from '#vault';
 
+import { BrokerConfig } from '../config/broker-config.js';
 import { SharedRedis } from '../redis/shared-redis.js';
 
-/** How often the vault is looked at without a message, in ms. */
-const LOOK_EVERY_MS = 30_000;
+/** How often the vault is looked at without a message, in ms. Mounted files change without any. */
+const LOOK_EVERY_MS = { file: 30_000, redis: 30_000, directory: 1_500 };
 
 /** Keeps this replica's vault like the others': tells them of its changes, and takes theirs over. */
 @Injectable()
@@ -16,9 +17,10 @@ export class VaultFollower implements OnApplicationShutdown {
 
   constructor(
     private readonly vault: Vault,
+    { vaultStore }: BrokerConfig,
     @Optional() @Inject(SharedRedis) private readonly shared: SharedRedis | undefined,
   ) {
-    const timer = setInterval(() => void this.#follow(), LOOK_EVERY_MS).unref();
+    const timer = setInterval(() => void this.#follow(), LOOK_EVERY_MS[vaultStore]).unref();
     this.#ends.push(() => clearInterval(timer));
     this.#ends.push(vault.onChange((by) => by === 'us' && void this.#tell()));
     if (!shared) return;

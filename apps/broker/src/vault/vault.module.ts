@@ -1,21 +1,25 @@
-import { Module } from '@nestjs/common';
+import { Logger, Module } from '@nestjs/common';
 
 import { RedisVaultStore } from '#redis';
-import { FileVaultStore, Vault, VaultError, type VaultStore } from '#vault';
+import { DirectoryVaultStore, FileVaultStore, Sealer, Vault, VAULT_PURPOSE, VaultError, type VaultStore } from '#vault';
 
 import { BrokerConfig } from '../config/broker-config.js';
 import { RedisModule } from '../redis/redis.module.js';
 import { SharedRedis } from '../redis/shared-redis.js';
 import { systemClock } from '../config/system-clock.js';
+import { UpstreamModule } from '../upstream/upstream.module.js';
 import { ClientsController } from './clients.controller.js';
+import { ImportController } from './import.controller.js';
+import { VaultController } from './vault.controller.js';
 import { VaultFollower } from './vault-follower.js';
 
 /** The vault's own Redis if it has one, else that of the tokens. */
 const VAULT_REDIS = Symbol('VAULT_REDIS');
 
 @Module({
-  imports: [RedisModule],
-  controllers: [ClientsController],
+  imports: [RedisModule, UpstreamModule],
+  // The import first: "import" is no client's name on that path.
+  controllers: [ImportController, ClientsController, VaultController],
   providers: [
     VaultFollower,
     {
@@ -27,22 +31,31 @@ const VAULT_REDIS = Symbol('VAULT_REDIS');
     {
       provide: Vault,
       inject: [BrokerConfig, { token: VAULT_REDIS, optional: true }],
-      useFactory: (config: BrokerConfig, redis?: SharedRedis) =>
-        Vault.open(storeOf(config, redis), config.vaultKeys, Date.now),
+      useFactory: async (config: BrokerConfig, redis?: SharedRedis) =>
+        Vault.open(await storeOf(config, redis), config.vaultKeys, Date.now),
     },
   ],
   exports: [Vault],
 })
 export class VaultModule {}
 
-function storeOf({ vaultStore, vaultPath }: BrokerConfig, redis: SharedRedis | undefined): VaultStore {
+async function storeOf(
+  { vaultStore, vaultPath, vaultKeys }: BrokerConfig,
+  redis: SharedRedis | undefined,
+): Promise<VaultStore> {
   switch (vaultStore) {
     case 'file':
       return new FileVaultStore(vaultPath);
-    case 'redis':
+    case 'directory':
+      return new DirectoryVaultStore(vaultPath, new Sealer(vaultKeys), VAULT_PURPOSE);
+    case 'redis': {
       // The settings have been checked against that.
       if (!redis) throw new VaultError('unreadable', 'the vault in Redis has no Redis');
-      return new RedisVaultStore(redis.link);
+      const log = new Logger('vault');
+      const store = new RedisVaultStore(redis.link, (warning) => log.warn({ event: `vault_${warning}` }));
+      await store.check();
+      return store;
+    }
     default:
       return vaultStore satisfies never;
   }

@@ -2,6 +2,9 @@ import { decodeJwt } from 'jose';
 
 import { AccessToken, type IssuedToken, IssuerError, type TokenSubject } from '#token';
 
+/** For which merchant the grant was asked. */
+type Asked = Pick<TokenSubject, 'merchantVat'>;
+
 /** A failure that another attempt may cure. */
 export class TransientError extends IssuerError {}
 
@@ -28,12 +31,12 @@ const SCOPE = /^[\x20-\x21\x23-\x5b\x5d-\x7e]{0,1024}$/;
 const CREDENTIAL_ERRORS = new Set(['invalid_client', 'unauthorized_client']);
 
 /** @throws IssuerError the upstream refused, failed, or answered what cannot be used */
-export function readGrantAnswer(answer: GrantAnswer, subject: TokenSubject): ReadGrant {
+export function readGrantAnswer(answer: GrantAnswer, subject: Asked): ReadGrant {
   if (answer.status === 200) return readToken(answer, subject);
   throw refusal(answer, subject);
 }
 
-function refusal({ status, retryAfter, date, body }: GrantAnswer, { merchantVat }: TokenSubject): IssuerError {
+function refusal({ status, retryAfter, date, body }: GrantAnswer, { merchantVat }: Asked): IssuerError {
   const error = stringIn(parsed(body), 'error');
   const said = `the upstream answered ${status}${error && /^[a-z_]{1,40}$/.test(error) ? ` ${error}` : ''}`;
   const retryAfterMs = retryAfterMsOf(retryAfter, date);
@@ -54,7 +57,7 @@ function refusal({ status, retryAfter, date, body }: GrantAnswer, { merchantVat 
   return new IssuerError('upstream_invalid', said);
 }
 
-function readToken({ body, date }: GrantAnswer, { merchantVat }: TokenSubject): ReadGrant {
+function readToken({ body, date }: GrantAnswer, { merchantVat }: Asked): ReadGrant {
   const answer = parsed(body);
   const value = stringIn(answer, 'access_token');
   if (value === undefined || !TOKEN.test(value)) throw malformed('holds no access_token that can be used');

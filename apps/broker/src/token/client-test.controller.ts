@@ -1,0 +1,66 @@
+import { Body, Controller, Header, HttpCode, HttpStatus, Param, Post } from '@nestjs/common';
+import { decodeJwt } from 'jose';
+
+import { IssuerError } from '#token';
+import { type ClientRecord, type ClientSecret, noteSecret, Vault } from '#vault';
+
+import { Needs } from '../http/caller.js';
+import { Problem } from '../http/problem.js';
+import { validated, validName } from '../http/validated.js';
+import { Grants } from '../upstream/grants.js';
+import { TestBody } from './client-test.dto.js';
+
+/** The claims of a token that are shown: none of them is a secret. */
+const SHOWN_CLAIMS = ['iss', 'aud', 'client_id', 'merchant_vat', 'scope', 'exp', 'iat'];
+
+/** Tries a client's secrets at MobilePay, without touching any cached token. */
+@Controller('v1/clients')
+@Needs('admin')
+export class ClientTestController {
+  constructor(
+    private readonly vault: Vault,
+    private readonly grants: Grants,
+  ) {}
+
+  @Post(':name/test')
+  @HttpCode(HttpStatus.OK)
+  @Header('Cache-Control', 'no-store')
+  async test(@Param('name', validName) name: string, @Body(validated) { merchant_vat }: TestBody) {
+    const client = this.vault.findClient(name);
+    if (!client) throw new Problem('not_found', `there is no client ${name}`);
+    const secrets = await Promise.all(client.secrets.map((secret) => this.#tried(client, secret, merchant_vat)));
+    return { client: name, merchant_vat, accepted: secrets.some(({ accepted }) => accepted), secrets };
+  }
+
+  /** One grant, once, and what it showed. What MobilePay said of the secret is remembered. */
+  async #tried(client: ClientRecord, { secret }: ClientSecret, merchantVat: string | undefined) {
+    const startedAt = performance.now();
+    const wanted = { tokenUrl: this.grants.urlOf(client.environment), merchantVat };
+    const { fingerprint } = secret;
+    const took = () => ({ fingerprint, took_ms: Math.round(performance.now() - startedAt) });
+    try {
+      const { token, lifeMs, opaque } = await this.grants.request(
+        { ...client, clientSecret: secret },
+        wanted,
+        undefined,
+        0,
+      );
+      await this.#note(client.name, fingerprint, true);
+      const claims = opaque ? null : shownClaims(token.reveal());
+      return { ...took(), accepted: true, expires_in: Math.floor(lifeMs / 1_000), token_id: token.tokenId, claims };
+    } catch (error) {
+      if (!(error instanceof IssuerError)) throw error;
+      if (error.scope === 'credentials') await this.#note(client.name, fingerprint, false);
+      return { ...took(), accepted: false, code: error.code, detail: error.message };
+    }
+  }
+
+  async #note(name: string, fingerprint: string, accepted: boolean): Promise<void> {
+    await this.vault.changeClient(name, (current, at) => current && noteSecret(current, fingerprint, accepted, at));
+  }
+}
+
+function shownClaims(token: string): Record<string, unknown> {
+  const claims = decodeJwt(token);
+  return Object.fromEntries(SHOWN_CLAIMS.filter((name) => name in claims).map((name) => [name, claims[name]]));
+}

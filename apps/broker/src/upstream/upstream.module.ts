@@ -1,0 +1,18 @@
+import { HttpModule } from '@nestjs/axios';
+import { Module } from '@nestjs/common';
+
+import { BrokerConfig } from '../config/broker-config.js';
+import { Grants } from './grants.js';
+import { upstreamAgents } from './upstream-agents.js';
+
+@Module({
+  imports: [
+    HttpModule.registerAsync({
+      inject: [BrokerConfig],
+      useFactory: ({ upstream }: BrokerConfig) => upstreamAgents(upstream),
+    }),
+  ],
+  providers: [Grants],
+  exports: [Grants],
+})
+export class UpstreamModule {}

@@ -1,0 +1,67 @@
+import { Body, Controller, HttpStatus, Post, Res, UploadedFile, UseInterceptors } from '@nestjs/common';
+import { FileInterceptor } from '@nestjs/platform-fastify/multipart';
+import type { FastifyReply } from 'fastify';
+
+import { ARCHIVE_LIMITS, type ClientCredentials, importClient, readArchive, Vault } from '#vault';
+
+import { Needs } from '../http/caller.js';
+import { invalidRequest } from '../http/problem.js';
+import { validatedForm } from '../http/validated.js';
+import { Grants } from '../upstream/grants.js';
+import { ImportBody } from './import.dto.js';
+import { clientsFrom } from './import.js';
+import { shownClient } from './shown-client.js';
+
+const UPLOAD_LIMITS = { fileSize: ARCHIVE_LIMITS.archiveBytes, files: 1, fields: 10, fieldSize: 16_384, parts: 12 };
+
+/** Takes the password-locked zip that MobilePay sends, and keeps the credentials in it. */
+@Controller('v1/clients')
+@Needs('admin')
+export class ImportController {
+  constructor(
+    private readonly vault: Vault,
+    private readonly grants: Grants,
+  ) {}
+
+  @Post('import')
+  @UseInterceptors(FileInterceptor('archive', { limits: UPLOAD_LIMITS }))
+  async import(
+    @UploadedFile() archive: { buffer: Buffer } | undefined,
+    @Body(validatedForm) { password, name, environment, dry_run, test }: ImportBody,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ) {
+    if (!archive) throw invalidRequest([{ field: 'archive', detail: 'must be a file: the zip as it came' }]);
+    const found = await readArchive(archive.buffer, password).finally(() => archive.buffer.fill(0));
+    const clients = clientsFrom(found, { name, environment }, this.vault);
+    if (dry_run === 'true') {
+      void reply.code(HttpStatus.OK);
+      return { items: clients.map((each) => this.#wouldBe(each)), stored: false };
+    }
+    // All or none: one that MobilePay refuses keeps the others out as well.
+    if (test === 'true') await Promise.all(clients.map((each) => this.#test(each)));
+    const known = clients.every((client) => this.vault.findClient(client.name) !== undefined);
+    const records = await this.vault.saveClients(clients, importClient);
+    void reply.code(known ? HttpStatus.OK : HttpStatus.CREATED);
+    return { items: records.map(shownClient), stored: true };
+  }
+
+  #wouldBe({ name, environment, clientId, clientSecret }: ClientCredentials) {
+    const current = this.vault.findClient(name);
+    const { fingerprint } = clientSecret;
+    const isKnown = current?.secrets.some(({ secret }) => secret.fingerprint === fingerprint) === true;
+    const effect = !current
+      ? 'created'
+      : isKnown
+        ? 'unchanged'
+        : current.clientId === clientId
+          ? 'secret_added'
+          : 'replaced';
+    return { name, environment, client_id: clientId, fingerprint, effect };
+  }
+
+  /** @throws IssuerError if MobilePay does not give a token for it */
+  async #test({ environment, clientId, clientSecret, basicEncoding = 'plain', extraHeaders = {} }: ClientCredentials) {
+    const credentials = { clientId, clientSecret, basicEncoding, extraHeaders };
+    await this.grants.request(credentials, { tokenUrl: this.grants.urlOf(environment) });
+  }
+}

@@ -1,0 +1,38 @@
+import { VaultError } from './errors.js';
+import type { CallerRecord, ClientRecord, RecordKind } from './records.js';
+
+/** A record with the count of its changes, from 1. */
+export interface Versioned<T> {
+  readonly record: T;
+  readonly version: number;
+}
+
+export interface Contents {
+  readonly client: Map<string, Versioned<ClientRecord>>;
+  readonly caller: Map<string, Versioned<CallerRecord>>;
+  /** By store name, why it cannot be opened: sealed under a key that the ring does not hold. */
+  readonly locked: Map<string, VaultError>;
+  /** Store names of what is sealed under another key than the ring's first. */
+  readonly outdated: Set<string>;
+}
+
+export function noContents(): Contents {
+  return { client: new Map(), caller: new Map(), locked: new Map(), outdated: new Set() };
+}
+
+/** @throws VaultError `damaged` */
+export function partsOf(name: string): { kind: RecordKind; key: string } {
+  const [kind, key = ''] = name.split('/');
+  if (kind === 'client' || kind === 'caller') return { kind, key };
+  throw new VaultError('damaged', `${name} is of a kind that this version does not know`);
+}
+
+/** A record with another content has another version. */
+export function isSame(a: Contents, b: Contents): boolean {
+  const versions = ({ client, caller, locked }: Contents) => [
+    ...[...client].map(([name, { version }]) => `client ${name} ${version}`),
+    ...[...caller].map(([name, { version }]) => `caller ${name} ${version}`),
+    ...locked.keys(),
+  ];
+  return JSON.stringify(versions(a).toSorted()) === JSON.stringify(versions(b).toSorted());
+}
