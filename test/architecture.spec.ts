@@ -17,6 +17,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'libs/redis': ['libs/token', 'libs/vault'],
   'apps/sandbox': [],
   'apps/demo': [],
+  'apps/cli': ['libs/vault'],
   'broker/config': ['libs/token', 'libs/vault', 'libs/redis'],
   'broker/http': ['libs/token', 'libs/vault'],
   'broker/redis': ['libs/token', 'libs/redis', 'broker/config'],

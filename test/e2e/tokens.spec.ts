@@ -89,7 +89,7 @@ describe('a token', () => {
   it('of replaced credentials is handed out no more', async () => {
     const client = await aClient();
     const before = await broker.token(key, { client });
-    await broker.addClient(client, 'another-secret');
+    await broker.replaceClient(client, 'another-secret');
     const after = await broker.token(key, { client });
     expect(after.status).toBe(200);
     expect(after.json['token_id']).not.toBe(before.json['token_id']);

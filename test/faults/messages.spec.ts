@@ -58,7 +58,7 @@ row(28, 'credentials replaced mid-refresh', 'the old generation’s late token n
       }),
     );
   const [before = 0] = await generations();
-  await replicas.brokers[0]!.addClient(client, 'another-secret-of-the-client');
+  await replicas.brokers[0]!.replaceClient(client, 'another-secret-of-the-client');
   await eventually(async () => (await generations()).every((each) => each > before) || undefined);
   // Some while the old token is still on its way, some when it has come.
   const during = await replicas.askAll(40, refresh.wanted);

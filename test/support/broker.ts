@@ -49,6 +49,14 @@ export class RunningBroker {
     if (status > 201) throw new Error(`import answered ${status}: ${text}`);
   }
 
+  /** Replaces a client's credentials. The sandbox knows the new ones. */
+  async replaceClient(name: string, secret: string): Promise<void> {
+    await this.sandbox.register(`${name}-id`, secret);
+    const body = { environment: 'sandbox', client_id: `${name}-id`, client_secret: secret };
+    const { status, text } = await callJson('PUT', `${this.url}/v1/clients/${name}`, body, bearer(this.adminKey));
+    if (status !== 200) throw new Error(`PUT answered ${status}: ${text}`);
+  }
+
   import(archive: Uint8Array<ArrayBuffer>, fields: Record<string, string>, key = this.adminKey): Promise<Answer> {
     const form = new FormData();
     for (const [name, value] of Object.entries(fields)) form.set(name, value);
