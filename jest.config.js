@@ -45,6 +45,7 @@ export default {
     project('e2e', '<rootDir>/test/e2e/**/*.spec.ts'),
     project('faults', '<rootDir>/test/faults/*.spec.ts'),
     project('faults-slow', '<rootDir>/test/faults/slow/*.spec.ts'),
+    project('fuzz', '<rootDir>/test/fuzz/*.spec.ts'),
     project('soak', '<rootDir>/test/soak/*.spec.ts'),
   ],
 };

@@ -5,7 +5,7 @@ import { KeyRing } from '#vault';
 
 import { RunningBroker } from '../support/broker.js';
 import { aFolder } from '../support/folder.js';
-import { bearer, call } from '../support/http.js';
+import { bearer, call, callJson } from '../support/http.js';
 import { eventually } from '../support/processes.js';
 import { RunningRedis } from '../support/redis.js';
 import { RunningSandbox } from '../support/sandbox.js';
@@ -97,6 +97,22 @@ describe('replicas with nothing in common but Redis and their settings', () => {
       await eventually(
         async () => (await broker.token(key, { client, merchant_vat: vats[i] })).status === 200 || undefined,
       );
+    }
+  });
+
+  it.each([
+    ['switched off', 'PATCH', { enabled: false }, 'client_disabled'],
+    ['deleted', 'DELETE', undefined, 'not_found'],
+  ])('stop within a second when a client is %s', async (how, method, body, code) => {
+    const client = await aClient(`client-${how.replace(' ', '-')}`);
+    for (const broker of replicas) expect((await broker.token(key, { client })).status).toBe(200);
+    const url = `${replicas[0]!.url}/v1/clients/${client}`;
+    const headers = bearer(replicas[0]!.adminKey);
+    const { status } = body ? await callJson(method, url, body, headers) : await call(method, url, { headers });
+    expect(status).toBeLessThan(300);
+    expect((await replicas[0]!.token(key, { client })).json['code']).toBe(code);
+    for (const broker of replicas) {
+      await eventually(async () => (await broker.token(key, { client })).json['code'] === code || undefined, 1_000);
     }
   });
 
@@ -264,3 +280,17 @@ it('a replica that stops gives its lease back: nobody waits for it to run out', 
   expect(performance.now() - before).toBeLessThan(5_000);
   await lost;
 }, 30_000);
+
+it('without a message, replicas find a change of the vault within half a minute', async () => {
+  const settings = {
+    VAULT_PATH: join(aFolder(), 'vault.json'),
+    VAULT_KEYS: KeyRing.generate('own'),
+    ADMIN_KEY: `admin-${randomBytes(16).toString('hex')}`,
+  };
+  // Without Redis there is nobody to bring a message.
+  const [one, other] = [await RunningBroker.start(sandbox, settings), await RunningBroker.start(sandbox, settings)];
+  await one.addClient('found-later');
+  const path = '/v1/tokens/explain?client=found-later';
+  expect((await get(other, path, other.adminKey)).status).toBe(404);
+  await eventually(async () => (await get(other, path, other.adminKey)).status === 200 || undefined, 31_000);
+}, 40_000);

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { text as textOf } from 'node:stream/consumers';
 
 import { FileVaultStore, KeyRing, replaceCaller, Secret, Vault } from '#vault';
 
@@ -123,3 +124,28 @@ it('written by several processes at once loses nothing', async () => {
   const again = await Vault.open(new FileVaultStore(path), KeyRing.parse(ringText), Date.now);
   expect(again.findCaller('shop')!.keys).toHaveLength(40);
 }, 60_000);
+
+it('on a full disk refuses the write, keeps what there was, and goes on when there is room', async () => {
+  const folder = aFolder();
+  // A small file system of its own, in a mount namespace that ends with the process.
+  const inside = 'mount -t tmpfs -o size=64k tmpfs "$1" && exec "$2" "$3" "$1"';
+  const filler = join(root, 'test/support/vault-filler.mjs');
+  const child = spawn('unshare', ['-rm', 'sh', '-c', inside, 'sh', folder, process.execPath, filler], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [output, [code]] = await Promise.all([textOf(child.stdout), once(child, 'close')]);
+  expect(code).toBe(0);
+  const seen = JSON.parse(output) as {
+    written: number;
+    failure: object;
+    reopened: number;
+    after: string[];
+    files: string[];
+  };
+  expect(seen.failure).toMatchObject({ code: 'unwritable', message: expect.stringContaining('ENOSPC') });
+  expect(seen.written).toBeGreaterThan(3);
+  expect(seen.reopened).toBe(seen.written);
+  expect(seen.after).toHaveLength(seen.written - 1);
+  expect(seen.after).toContain('after');
+  expect(seen.files.toSorted()).toEqual(['vault.json', 'vault.json.lock']);
+}, 30_000);

@@ -84,7 +84,7 @@ export class RedisLink {
 
   /** Resolves when Redis was reached for the first time, or after `limitMs`. */
   async ready(limitMs: number): Promise<void> {
-    await Promise.race([this.#ready, this.#sleep(limitMs)]);
+    await Promise.race([this.#ready, this.pause(limitMs)]);
   }
 
   /** What fails now, and since when on the replica's clock; empty if nothing does. */
@@ -139,9 +139,13 @@ export class RedisLink {
     return this.#clockOf(key).leftOf(told.remainingMs, told.lifeMs);
   }
 
+  pause(ms: number): Promise<void> {
+    return new Promise((resolve) => void this.parts.clock.schedule(ms, resolve));
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
-    await Promise.race([this.client.quit().catch(() => {}), this.#sleep(CLOSE_WITHIN_MS)]);
+    await Promise.race([this.client.quit().catch(() => {}), this.pause(CLOSE_WITHIN_MS)]);
     this.client.disconnect();
   }
 
@@ -257,10 +261,6 @@ export class RedisLink {
 
   #tell(news: 'back' | 'stale'): void {
     for (const listener of this.#listeners) listener(news);
-  }
-
-  #sleep(ms: number): Promise<void> {
-    return new Promise((resolve) => void this.parts.clock.schedule(ms, resolve));
   }
 }
 

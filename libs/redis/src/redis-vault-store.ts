@@ -6,6 +6,10 @@ import type { RedisLink } from './redis-link.js';
 /** How long a write waits for a replica of Redis, in ms. */
 const ACKNOWLEDGED_WITHIN_MS = 300;
 
+/** How often, and how long apart in ms, Redis is asked what became of a write whose answer was lost. */
+const LOOKS = 15;
+const LOOK_EVERY_MS = 200;
+
 /** What is not as it should be, and does not stop anything: for the log. */
 export type RedisVaultWarning = 'not_persistent' | 'write_not_acknowledged';
 
@@ -46,14 +50,32 @@ export class RedisVaultStore implements VaultStore {
 
   async write(changes: readonly Change[]): Promise<void> {
     const args = changes.flatMap(({ name, expectedVersion, sealed = '' }) => [name, expectedVersion, sealed]);
-    let stale: unknown;
-    try {
-      stale = await this.link.run('write-vault', this.link.keys.vault, ...args);
-    } catch (error) {
-      throw asVaultError(error, 'unwritable', `${this.description} cannot be written, or did not say so in time`);
-    }
+    const stale = await this.link
+      .run('write-vault', this.link.keys.vault, ...args)
+      .catch((error: unknown) => this.#afterAll(changes, error));
     if (stale !== '') throw new VaultError('conflict', `${String(stale)} was changed by somebody else`);
     if (!(await this.#isAcknowledged())) this.onWarning('write_not_acknowledged');
+  }
+
+  /** The answer to a write was lost. All of it is in Redis or none, and as soon as Redis is back we know which.
+   *  @returns what the write would have answered, had it been heard
+   *  @throws VaultError `unwritable` */
+  async #afterAll([first]: readonly Change[], error: unknown): Promise<string> {
+    const { vault } = this.link.keys;
+    if (!first) throw error;
+    for (let look = 0; look < LOOKS; look += 1) {
+      await this.link.pause(LOOK_EVERY_MS);
+      const found = await this.link.ask(vault, async (redis) => (await redis.hget(vault, first.name)) ?? '');
+      if (found === undefined) continue;
+      const written = first.sealed === undefined ? '' : `${first.expectedVersion + 1} ${first.sealed}`;
+      if (found === written) return '';
+      throw new VaultError(
+        'unwritable',
+        `Redis was lost in the middle of it: nothing was written to ${this.description}`,
+      );
+    }
+    const doubt = `${this.description} is away, and does not say whether it was written: look before you repeat it`;
+    throw asVaultError(error, 'unwritable', doubt);
   }
 
   async #info(): Promise<string> {

@@ -107,8 +107,8 @@ export function setEnabled(current: ClientRecord, enabled: boolean, at: Moment):
 export function noteSecret(current: ClientRecord, fingerprint: string, accepted: boolean, at: Moment): ClientRecord {
   const secrets = current.secrets.map((each): ClientSecret => {
     if (each.secret.fingerprint !== fingerprint) return each;
-    const { rejectedAt: _, acceptedAt: __, ...rest } = each;
-    return accepted ? { ...rest, acceptedAt: at.now } : { ...rest, rejectedAt: at.now };
+    const { secret, addedAt, acceptedSince = at.now } = each;
+    return accepted ? { secret, addedAt, acceptedAt: at.now, acceptedSince } : { secret, addedAt, rejectedAt: at.now };
   });
   return { ...current, secrets };
 }

@@ -18,6 +18,8 @@ export interface ClientSecret {
   /** When MobilePay was last seen to accept it, or to refuse it: the later of the two, where it was looked at. */
   readonly acceptedAt?: string;
   readonly rejectedAt?: string;
+  /** Since when it was accepted whenever it was looked at. */
+  readonly acceptedSince?: string;
 }
 
 /** An integrator client: what MobilePay knows it by, and how to show it. */

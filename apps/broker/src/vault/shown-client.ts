@@ -12,6 +12,7 @@ export function shownClient(record: ClientRecord) {
       fingerprint: each.secret.fingerprint,
       added_at: each.addedAt,
       in_use: each === inUse,
+      accepted_since: each.acceptedSince,
       accepted_at: each.acceptedAt,
       rejected_at: each.rejectedAt,
     })),
