@@ -317,6 +317,16 @@ export function describeTokenStore(name: string, open: () => Promise<StoreUnderT
       expect(await store.find(key)).toBeDefined();
     });
 
+    it('of a token that the store has lost is kept in mind: nobody may put it back', async () => {
+      const messages = listen();
+      const bad = { ...issued('bad', LIFE), generation: 5, remainingMs: LIFE };
+      expect(await store.invalidate(key, 5, 500)).toBe('invalidated');
+      expect(await store.seed(key, bad)).toBe('invalidated');
+      expect(await store.find(key)).toBeUndefined();
+      await passMs(20);
+      expect(messages).toContainEqual({ kind: 'invalidated', id: key.id, generation: 5 });
+    });
+
     it('is believed once per interval', async () => {
       const first = await stored('one');
       await store.invalidate(key, first.generation, 500);

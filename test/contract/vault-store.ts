@@ -9,6 +9,7 @@ export function describeVaultStore(name: string, open: () => Promise<VaultStore>
   ) => ({
     name: record,
     expectedVersion,
+    version: expectedVersion + 1,
     sealed,
   });
   const sorted = async (store: VaultStore) => (await store.read()).toSorted((a, b) => a.name.localeCompare(b.name));
@@ -31,7 +32,7 @@ export function describeVaultStore(name: string, open: () => Promise<VaultStore>
     it('deletes', async () => {
       const store = await open();
       await store.write([change('a', 0)]);
-      await store.write([{ name: 'a', expectedVersion: 1, sealed: undefined }]);
+      await store.write([{ name: 'a', expectedVersion: 1, version: 2, sealed: undefined }]);
       expect(await store.read()).toEqual([]);
     });
 

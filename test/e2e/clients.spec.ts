@@ -50,7 +50,7 @@ describe('a client', () => {
     const body = { ...(await aBody('whole', secret)), extra_headers: { 'x-ibm-client-id': 'old' } };
     const created = await send('PUT', '/v1/clients/whole', body);
     expect(created.status).toBe(201);
-    expect(created.headers.get('etag')).toBe('"1"');
+    expect(created.headers.get('etag')).toMatch(/^"\d+"$/);
     expect(created.json).toMatchObject({
       name: 'whole',
       environment: 'sandbox',
@@ -87,7 +87,7 @@ describe('a client', () => {
 
   it.each([
     ['If-Match', '"7"', 412, 'precondition_failed'],
-    ['If-Match', '"1"', 200, undefined],
+    ['If-Match', 'its ETag', 200, undefined],
     ['If-Match', '*', 200, undefined],
     ['If-None-Match', '*', 412, 'precondition_failed'],
     ['If-Match', 'W/"1"', 400, 'invalid_request'],
@@ -95,7 +95,9 @@ describe('a client', () => {
     ['If-None-Match', '"1"', 400, 'invalid_request'],
   ])('with %s: %s is changed or not: %d', async (header, value, status, code) => {
     const name = await aClient();
-    const answer = await send('PUT', `/v1/clients/${name}`, await aBody(name), { [header]: value });
+    const etag = (await send('GET', `/v1/clients/${name}`)).headers.get('etag');
+    const sent = value === 'its ETag' ? String(etag) : value;
+    const answer = await send('PUT', `/v1/clients/${name}`, await aBody(name), { [header]: sent });
     expect([answer.status, answer.json['code']]).toEqual([status, code]);
   });
 
@@ -220,9 +222,11 @@ describe('an import', () => {
   it('dry, says what would happen, and does nothing', async () => {
     const name = await aClient();
     const archive = await zip(`${name}-id`, aSecret());
+    const etag = async () => (await send('GET', `/v1/clients/${name}`)).headers.get('etag');
+    const before = await etag();
     const { json } = await broker.import(archive, { password: 'locked', name, dry_run: 'true' });
     expect(json).toMatchObject({ stored: false, items: [{ name, effect: 'secret_added' }] });
-    expect((await send('GET', `/v1/clients/${name}`)).headers.get('etag')).toBe('"1"');
+    expect(await etag()).toBe(before);
   });
 
   it('tested first, stores nothing that MobilePay refuses', async () => {

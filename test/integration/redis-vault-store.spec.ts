@@ -10,7 +10,9 @@ async function aStore(redis: RunningRedis) {
   return { store: new RedisVaultStore(link, (warning) => warnings.push(warning)), warnings, link };
 }
 
-const change = (expectedVersion = 0) => [{ name: 'client/acme', expectedVersion, sealed: 'sealed' }];
+const change = (expectedVersion = 0) => [
+  { name: 'client/acme', expectedVersion, version: expectedVersion + 1, sealed: 'sealed' },
+];
 
 it.each(['allkeys-lru', 'allkeys-lfu', 'allkeys-random'])(
   'a Redis that may drop credentials is refused: %s',
@@ -63,7 +65,12 @@ it('a write waits for a replica’s acknowledgement where there is one, and says
 }, 20_000);
 
 describe('a connection lost in the middle of a write of many', () => {
-  const many = Array.from({ length: 50 }, (_, i) => ({ name: `client/c${i}`, expectedVersion: 0, sealed: 'x' }));
+  const many = Array.from({ length: 50 }, (_, i) => ({
+    name: `client/c${i}`,
+    expectedVersion: 0,
+    version: 1,
+    sealed: 'x',
+  }));
 
   it('that Redis had taken is found to be written, all of it', async () => {
     const redis = await RunningRedis.start();

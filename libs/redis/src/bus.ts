@@ -10,6 +10,7 @@ export type BusMessage = StoreMessage | { readonly kind: 'credentials' } | { rea
 /** Times in ms. A connection that is half open would live for a quarter of an hour. */
 const PING_EVERY_MS = 3_000;
 const PONG_WITHIN_MS = 1_500;
+const CONNECT_WITHIN_MS = 2_000;
 const PAUSE = { firstMs: 50, maxMs: 1_000 };
 
 /** The one channel on which replicas tell each other what changed: kind, generation and id. Never a token. */
@@ -54,12 +55,16 @@ export class Bus {
     connection.on('error', () => {});
     connection.on('message', (_: string, text: string) => this.#receive(text));
     connection.once('end', () => this.#reconnectLater());
+    // A master that hangs takes connections, and never says another word.
+    const giveUp = this.clock.schedule(CONNECT_WITHIN_MS, () => connection.disconnect());
     try {
       await connection.connect();
       await connection.subscribe(this.channel);
     } catch {
       connection.disconnect();
       return;
+    } finally {
+      giveUp();
     }
     this.#attempt = 0;
     if (this.#wasConnected) this.#tell({ kind: 'resumed' });

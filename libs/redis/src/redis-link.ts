@@ -30,7 +30,7 @@ interface Outage {
   reason: string;
   /** Lies where the command failed: the probe writes beside it. */
   readonly key: string;
-  /** What a replica finds when it starts: it has nothing to tell the store then. */
+  /** What a replica finds when it starts: it has nothing to tell the store, unless that lasts. */
   readonly atStart: boolean;
 }
 
@@ -38,6 +38,7 @@ interface Outage {
 const PROBE_EVERY = { least: 300, spread: 200 };
 const CLOCK_CHECK_MS = 5_000;
 const CLOSE_WITHIN_MS = 1_000;
+const LONG_START_MS = 1_500;
 /** Each is on a given shard with the share of its slots: so many find even a small one. */
 const MOST_KEYS_TRIED = 10_000;
 
@@ -215,8 +216,9 @@ export class RedisLink {
     if (this.#outages.get(shard) !== outage) return;
     this.#outages.delete(shard);
     if (outage.atStart) void this.#checkClock();
-    this.parts.onEvent({ kind: 'back', awayMs: this.parts.clock.now() - outage.sinceMs });
-    if (!outage.atStart) this.#tell('back');
+    const awayMs = this.parts.clock.now() - outage.sinceMs;
+    this.parts.onEvent({ kind: 'back', awayMs });
+    if (!outage.atStart || awayMs > LONG_START_MS) this.#tell('back');
   }
 
   #checkClockLater(): void {

@@ -117,7 +117,7 @@ export class RedisTokenStore implements TokenStore {
 
   async release(lease: Lease): Promise<void> {
     await this.#leave(lease.key, lease.owner, 'none', false);
-    await this.#drop(lease);
+    await this.#drop(lease, this.link.keys.news);
   }
 
   async seed(key: TokenKey, { token, lifeMs, generation, remainingMs }: StoredToken): Promise<SeedOutcome> {
@@ -217,8 +217,9 @@ export class RedisTokenStore implements TokenStore {
     return Number(await this.link.run('leave', ...this.link.keys.gate(key), ...what));
   }
 
-  async #drop({ key, owner, generation }: Lease): Promise<void> {
-    await this.link.run('fail', this.#name(key), owner, generation, this.link.keys.news, key.id);
+  /** @param channel where to tell it; nowhere if empty */
+  async #drop({ key, owner, generation }: Lease, channel = ''): Promise<void> {
+    await this.link.run('fail', this.#name(key), owner, generation, channel, key.id);
   }
 
   async #list(key: TokenKey, forMs: number): Promise<void> {

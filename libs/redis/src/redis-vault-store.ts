@@ -4,7 +4,7 @@ import { type Change, type SealedRecord, VaultError, type VaultStore } from '#va
 import type { RedisLink } from './redis-link.js';
 
 /** How long a write waits for a replica of Redis, in ms. */
-const ACKNOWLEDGED_WITHIN_MS = 300;
+const ACKNOWLEDGED_WITHIN_MS = 100;
 
 /** How often, and how long apart in ms, Redis is asked what became of a write whose answer was lost. */
 const LOOKS = 15;
@@ -49,7 +49,12 @@ export class RedisVaultStore implements VaultStore {
   }
 
   async write(changes: readonly Change[]): Promise<void> {
-    const args = changes.flatMap(({ name, expectedVersion, sealed = '' }) => [name, expectedVersion, sealed]);
+    const args = changes.flatMap(({ name, expectedVersion, version, sealed = '' }) => [
+      name,
+      expectedVersion,
+      version,
+      sealed,
+    ]);
     const stale = await this.link
       .run('write-vault', this.link.keys.vault, ...args)
       .catch((error: unknown) => this.#afterAll(changes, error));
@@ -67,7 +72,7 @@ export class RedisVaultStore implements VaultStore {
       await this.link.pause(LOOK_EVERY_MS);
       const found = await this.link.ask(vault, async (redis) => (await redis.hget(vault, first.name)) ?? '');
       if (found === undefined) continue;
-      const written = first.sealed === undefined ? '' : `${first.expectedVersion + 1} ${first.sealed}`;
+      const written = first.sealed === undefined ? '' : `${first.version} ${first.sealed}`;
       if (found === written) return '';
       throw new VaultError(
         'unwritable',

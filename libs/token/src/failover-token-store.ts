@@ -178,13 +178,16 @@ export class FailoverTokenStore implements TokenStore {
     return { kind: 'stored', token };
   }
 
+  /** Again with the next recovery, if the store has gone away once more. */
+  async #passOn(key: TokenKey, generation: number): Promise<void> {
+    const outcome = await this.shared.invalidate(key, generation, 0).catch(unlessAway);
+    if (outcome !== undefined && this.#reported.get(key.id)?.generation === generation) this.#reported.delete(key.id);
+  }
+
   #welcomeBack(): void {
     this.#own = undefined;
     this.#backAtMs = this.clock.now();
-    for (const { key, generation } of this.#reported.values()) {
-      this.shared.invalidate(key, generation, 0).catch(unlessAway);
-    }
-    this.#reported.clear();
+    for (const { key, generation } of this.#reported.values()) void this.#passOn(key, generation);
   }
 }
 

@@ -37,6 +37,7 @@ interface KeyRecord {
 
 /** How long an invalidation is remembered at least, so that repeated reports meet it. */
 const RETENTION_MS = 60_000;
+const LONGEST_LIFE_MS = 86_400_000;
 
 /** The store of one process: for a single replica, and what the shared stores are measured against. */
 export class MemoryTokenStore implements TokenStore {
@@ -143,9 +144,14 @@ export class MemoryTokenStore implements TokenStore {
   async invalidate(key: TokenKey, generation: number, intervalMs: number): Promise<InvalidateOutcome> {
     const now = this.clock.now();
     const record = this.#record(key, now);
-    if (!record.token || record.tokenGeneration !== generation) return 'not_current';
+    if (record.tokenGeneration > generation || (record.tokenGeneration === generation && !record.token)) {
+      return 'not_current';
+    }
     if (record.invalidated && now - record.invalidated.atMs < intervalMs) return 'too_soon';
-    record.invalidated = { generation, atMs: now, untilMs: Math.max(now + RETENTION_MS, record.token.expiresAtMs) };
+    // A store that has lost the token keeps in mind that it is bad as well, for as long as one may live.
+    const livesUntilMs = record.tokenGeneration === generation ? record.token?.expiresAtMs : now + LONGEST_LIFE_MS;
+    record.invalidated = { generation, atMs: now, untilMs: Math.max(now + RETENTION_MS, livesUntilMs ?? 0) };
+    record.tokenGeneration = generation;
     delete record.token;
     this.#publish({ kind: 'invalidated', id: key.id, generation });
     return 'invalidated';

@@ -48,6 +48,7 @@ export class TokenBroker {
     if (!held) return undefined;
     const now = this.#parts.clock.now();
     if (held.expiresAtMs - now < this.#needed(minValidityMs)) return undefined;
+    if (entry.key !== key) this.#renameEntry(entry, key);
     entry.asked = true;
     if (now >= held.refreshAtMs && !entry.flight) this.#renewAhead(entry);
     return held;
@@ -93,7 +94,8 @@ export class TokenBroker {
         : await store.find(key).then((t) => (t?.token.tokenId === tokenId ? t : undefined));
     if (!current) return false;
     const outcome = await store.invalidate(key, current.generation, policy.forcedRefreshIntervalMs);
-    if (outcome === 'invalidated') this.#drop(key.id, current.generation);
+    // If it is not current there, what is held here is wrong in any case.
+    if (outcome !== 'too_soon') this.#drop(key.id, current.generation);
     onEvent({ kind: 'invalidation', key, tokenId, outcome });
     return outcome === 'invalidated';
   }

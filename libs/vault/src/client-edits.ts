@@ -46,7 +46,7 @@ export function replaceClient(current: ClientRecord | undefined, given: ClientCr
     extraHeaders,
     basicEncoding,
     enabled,
-    generation: same ? current.generation : nextGeneration(current, at),
+    generation: same && current.enabled === enabled ? current.generation : nextGeneration(current, at),
     createdAt: current?.createdAt ?? at.now,
     updatedAt: at.now,
   };

@@ -36,3 +36,16 @@ export function isSame(a: Contents, b: Contents): boolean {
   ];
   return JSON.stringify(versions(a).toSorted()) === JSON.stringify(versions(b).toSorted());
 }
+
+/** A Redis that was flushed, or a folder that is not mounted, is no order to forget every credential.
+ *  @throws VaultError `unreadable` */
+export function refuseIfLost(
+  { client, caller, locked }: Contents,
+  stored: readonly unknown[],
+  description: string,
+): void {
+  const held = client.size + caller.size + locked.size;
+  if (stored.length > 0 || held < 2) return;
+  const advice = 'what is in memory is served on; make a backup of it now, and restore that';
+  throw new VaultError('unreadable', `${description} is empty, though it held ${held} records: ${advice}`);
+}

@@ -14,6 +14,7 @@ export {
 } from './client-edits.js';
 export { decodeText, type FoundCredentials, readCredentials } from './credential-text.js';
 export { DirectoryVaultStore } from './directory-vault-store.js';
+export { VAULT_PURPOSE } from './edit.js';
 export { VaultError, type VaultErrorCode } from './errors.js';
 export { FileVaultStore } from './file-vault-store.js';
 export { CLIENT_PATTERN, type Grant, isGranted, MERCHANT_PATTERN } from './grants.js';
@@ -34,5 +35,5 @@ export {
 } from './records.js';
 export { Sealer } from './sealer.js';
 export { Secret } from './secret.js';
-export { type CallerKeyShownOnce, type ChangedBy, type Expected, Vault, VAULT_PURPOSE } from './vault.js';
+export { type CallerKeyShownOnce, type ChangedBy, type Expected, Vault } from './vault.js';
 export type { Change, SealedRecord, VaultStore } from './vault-store.js';

@@ -1,4 +1,4 @@
-/** A record as it is stored. `version` counts its changes from 1. */
+/** A record as it is stored. `version` grows with each change. */
 export interface SealedRecord {
   readonly name: string;
   readonly version: number;
@@ -7,8 +7,10 @@ export interface SealedRecord {
 
 export interface Change {
   readonly name: string;
-  /** The version that this change was made from; 0 if there must be none yet. The new one is one higher. */
+  /** The version that this change was made from; 0 if there must be none yet. */
   readonly expectedVersion: number;
+  /** The new one. Never one that the record had before, not even before it was deleted. */
+  readonly version: number;
   /** Undefined deletes. */
   readonly sealed: string | undefined;
 }
@@ -30,9 +32,9 @@ export interface VaultStore {
 export function applyChanges(records: Map<string, SealedRecord>, changes: readonly Change[]): string | undefined {
   const stale = changes.find(({ name, expectedVersion }) => (records.get(name)?.version ?? 0) !== expectedVersion);
   if (stale) return stale.name;
-  for (const { name, expectedVersion, sealed } of changes) {
+  for (const { name, version, sealed } of changes) {
     if (sealed === undefined) records.delete(name);
-    else records.set(name, { name, version: expectedVersion + 1, sealed });
+    else records.set(name, { name, version, sealed });
   }
   return undefined;
 }

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 
-import { callerKeyMatches, KeyRing, MemoryVaultStore, replaceCaller, Secret, Vault } from '#vault';
+import { KeyRing, MemoryVaultStore, replaceCaller, Secret, Vault } from '#vault';
 
 const ring = KeyRing.parse(KeyRing.generate('test'));
 const NOW = Date.parse('2026-01-02T03:04:05Z');
@@ -127,6 +127,27 @@ describe('two at once', () => {
   });
 });
 
+describe('a record that is deleted and made anew', () => {
+  it('does not pass for the old one: not to a vault that missed both, nor to a change made from the old one', async () => {
+    const store = new MemoryVaultStore();
+    let now = NOW;
+    const [vault, other] = [await Vault.open(store, ring, () => now), await Vault.open(store, ring, () => now)];
+    await vault.saveClients([acme('old')]);
+    await other.reload();
+    const version = vault.versionOf('client', 'acme')!;
+    now += 1_000;
+    await vault.changeClient('acme', () => undefined);
+    await vault.saveClients([acme('new')]);
+    await expect(vault.changeClient('acme', (client) => client && { ...client }, version)).rejects.toMatchObject({
+      code: 'precondition',
+    });
+    await other.changeClient('acme', (client) => client && { ...client, extraHeaders: { a: 'b' } });
+    await vault.reload();
+    expect(vault.findClient('acme')!.secrets[0]!.secret.reveal()).toBe('new');
+    expect(other.findClient('acme')!.secrets[0]!.secret.reveal()).toBe('new');
+  });
+});
+
 describe('a vault that cannot be opened', () => {
   it('names the records that were swapped', async () => {
     const { store, vault } = await open();
@@ -157,97 +178,6 @@ describe('a vault that cannot be opened', () => {
     await vault.saveClients([acme()]);
     const otherRing = KeyRing.parse(KeyRing.generate('other'));
     await expect(Vault.open(store, otherRing, () => NOW)).rejects.toMatchObject({ code: 'wrong_key' });
-  });
-});
-
-describe('master keys', () => {
-  const [old, next] = ['old', 'next'].map((id) => KeyRing.generate(id)) as [string, string];
-  const both = KeyRing.parse(`${next},${old}`);
-
-  async function sealedUnderOld(clients: number) {
-    const store = new MemoryVaultStore();
-    const vault = await Vault.open(store, KeyRing.parse(old), () => NOW);
-    await vault.saveClients(Array.from({ length: clients }, (_, i) => acme('canary-secret', { name: `c${i}` })));
-    return store;
-  }
-
-  it('are changed one record at a time; at every moment all can be opened, and whoever goes on finishes it', async () => {
-    const store = await sealedUnderOld(5);
-    const first = await Vault.open(store, both, () => NOW);
-    expect(first.outdated).toBe(5);
-    expect(await first.rekeyOne()).toBe(4);
-    expect(await first.rekeyOne()).toBe(3);
-    // Stopped there; another process goes on.
-    const second = await Vault.open(store, both, () => NOW);
-    expect([second.outdated, second.clients.length]).toEqual([3, 5]);
-    for (let left = 3; left > 0; left -= 1) expect(await second.rekeyOne()).toBe(left - 1);
-    expect(await second.rekeyOne()).toBe(0);
-    const withoutOld = await Vault.open(store, KeyRing.parse(next), () => NOW);
-    expect(withoutOld.clients.map(({ secrets }) => secrets[0]!.secret.reveal())).toEqual(
-      Array(5).fill('canary-secret'),
-    );
-  });
-
-  it('do not make a new generation: no token is fetched anew', async () => {
-    const store = await sealedUnderOld(1);
-    const vault = await Vault.open(store, both, () => NOW + 1_000);
-    const before = vault.clients[0]!.generation;
-    await vault.rekeyOne();
-    expect(vault.clients[0]!.generation).toBe(before);
-  });
-
-  it('that are missing lock their records alone, by name; the rest serves on, and they cannot be overwritten', async () => {
-    const store = await sealedUnderOld(1);
-    const some = await Vault.open(store, both, () => NOW);
-    await some.saveClients([acme('s', { name: 'newer' })]);
-    const vault = await Vault.open(store, KeyRing.parse(next), () => NOW);
-    expect(vault.clients.map(({ name }) => name)).toEqual(['newer']);
-    expect([...vault.locked.keys()]).toEqual(['client/c0']);
-    await expect(vault.changeClient('c0', () => undefined)).rejects.toMatchObject({ code: 'wrong_key' });
-    await expect(vault.saveClients([acme('s', { name: 'c0' })])).rejects.toMatchObject({ code: 'wrong_key' });
-  });
-});
-
-describe('a backup', () => {
-  it('brings everything back into another store, and nothing else is left there', async () => {
-    const { vault } = await open();
-    await vault.saveClients([acme('canary-secret', { extraHeaders: { 'x-ibm-client-id': 'abc' } })]);
-    await vault.changeCaller('shop', (current, at) =>
-      replaceCaller(current, 'shop', { roles: ['ops'], grants: [] }, at),
-    );
-    const { key } = await vault.addCallerKey('shop');
-    const backup = await vault.backup();
-    expect(backup).not.toContain('canary');
-
-    const other = await open();
-    await other.vault.saveClients([acme('x', { name: 'gone' }), acme('older')]);
-    expect(await other.vault.restore(backup)).toEqual({ clients: 1, callers: 1 });
-    const again = (await open(other.store)).vault;
-    expect(again.clients.map((client) => ({ ...client, secrets: client.secrets[0]!.secret.reveal() }))).toEqual(
-      vault.clients.map((client) => ({ ...client, secrets: client.secrets[0]!.secret.reveal() })),
-    );
-    expect(again.callers).toEqual(vault.callers);
-    expect(callerKeyMatches(key.reveal(), again.findCaller('shop')!.keys[0]!.hash)).toBe(true);
-  });
-
-  it('that was changed, or is none, is refused before anything is replaced', async () => {
-    const { vault } = await open();
-    await vault.saveClients([acme()]);
-    const backup = await vault.backup();
-    const other = (await open()).vault;
-    await other.saveClients([acme('kept', { name: 'kept' })]);
-    const middle = Math.floor(backup.length / 2);
-    const changed = backup.slice(0, middle) + (backup[middle] === 'A' ? 'B' : 'A') + backup.slice(middle + 1);
-    for (const wrong of [changed, backup.slice(0, -9), '', 'nonsense', backup + backup]) {
-      await expect(other.restore(wrong)).rejects.toMatchObject({ code: 'backup' });
-    }
-    const stranger = KeyRing.parse(KeyRing.generate('stranger'));
-    const locked = await Vault.open(new MemoryVaultStore(), stranger, () => NOW);
-    await expect(locked.restore(backup)).rejects.toMatchObject({
-      code: 'backup',
-      message: expect.stringContaining('master key'),
-    });
-    expect(other.clients.map(({ name }) => name)).toEqual(['kept']);
   });
 });
 

@@ -2,23 +2,15 @@ import { addKey } from './caller-edits.js';
 import { openBackup, sealBackup } from './backup.js';
 import { newCallerKey } from './caller-key.js';
 import { type ClientCredentials, type Moment, replaceClient } from './client-edits.js';
-import { type Contents, isSame, noContents, partsOf, type Versioned } from './contents.js';
+import { type Contents, isSame, noContents, partsOf, refuseIfLost, type Versioned } from './contents.js';
+import { type Edit, sealEdit, VAULT_PURPOSE } from './edit.js';
 import { VaultError } from './errors.js';
 import type { KeyRing } from './key-ring.js';
-import {
-  type CallerRecord,
-  type ClientRecord,
-  parseCaller,
-  parseClient,
-  type RecordKind,
-  serialise,
-} from './records.js';
+import { type CallerRecord, type ClientRecord, parseCaller, parseClient, type RecordKind } from './records.js';
 import { Sealer } from './sealer.js';
 import type { Secret } from './secret.js';
 import type { Change, SealedRecord, VaultStore } from './vault-store.js';
 
-/** What the vault's records are sealed for. */
-export const VAULT_PURPOSE = 'vault';
 /** How often a change is made anew because another process was quicker. */
 const WRITE_ATTEMPTS = 5;
 
@@ -26,13 +18,6 @@ export interface CallerKeyShownOnce {
   readonly id: string;
   readonly key: Secret;
   readonly expiresAt: string | undefined;
-}
-
-interface Edit {
-  readonly kind: RecordKind;
-  readonly name: string;
-  /** Undefined deletes. */
-  readonly next: ClientRecord | CallerRecord | undefined;
 }
 
 /** What a change may start from: any version, none (`absent`), any but none (`present`), or one. */
@@ -173,21 +158,24 @@ export class Vault {
    *  @throws VaultError `backup` (nothing was touched), `unwritable` */
   async restore(backup: string): Promise<{ clients: number; callers: number }> {
     const { clients, callers } = await openBackup(this.sealer, backup);
-    return this.#change(() => {
-      const kept = [
-        ...clients.map((next): Edit => ({ kind: 'client', name: next.name, next })),
-        ...callers.map((next): Edit => ({ kind: 'caller', name: next.name, next })),
-      ];
-      const names = new Set(kept.map(({ kind, name }) => `${kind}/${name}`));
-      const gone = [
-        ...this.clients.map(({ name }) => `client/${name}`),
-        ...this.callers.map(({ name }) => `caller/${name}`),
-      ]
-        .filter((name) => !names.has(name))
-        .map(partsOf)
-        .map(({ kind, key: name }): Edit => ({ kind, name, next: undefined }));
-      return [{ clients: clients.length, callers: callers.length }, [...kept, ...gone]];
+    const kept = [
+      ...clients.map((next): Edit => ({ kind: 'client', name: next.name, next })),
+      ...callers.map((next): Edit => ({ kind: 'caller', name: next.name, next })),
+    ];
+    const names = new Set(kept.map(({ kind, name }) => `${kind}/${name}`));
+    await this.#inTurn(async () => {
+      // By what is stored, and not by what is in memory: the store may have been lost, and holds what cannot be opened.
+      const stored = new Map((await this.store.read()).map(({ name, version }) => [name, version]));
+      const gone = [...stored].filter(([name]) => !names.has(name));
+      const changes = await Promise.all(
+        kept.map((edit) => this.#sealed(edit, stored.get(`${edit.kind}/${edit.name}`))),
+      );
+      const removals = gone.map(([name, version]) => ({ name, expectedVersion: version, version, sealed: undefined }));
+      await this.store.write([...changes, ...removals]);
+      await this.#load(true);
+      this.#tell('us');
     });
+    return { clients: clients.length, callers: callers.length };
   }
 
   /** Seals one more record under the ring's first key. Every record can be opened at any time, before and after.
@@ -234,37 +222,37 @@ export class Vault {
     const nowMs = this.nowMs();
     const [result, edits] = make({ nowMs, now: new Date(nowMs).toISOString() });
     if (edits.length === 0) return result;
+    refuseIfLost(this.#contents, await this.store.read(), this.store.description);
+    const changes = await Promise.all(edits.map((edit) => this.#sealed(edit, this.versionOf(edit.kind, edit.name))));
     try {
-      await this.store.write(await Promise.all(edits.map((edit) => this.#sealed(edit))));
+      await this.store.write(changes);
     } catch (error) {
       if (!(error instanceof VaultError && error.code === 'conflict') || attempts === 1) throw error;
       await this.#load();
       return this.#attempt(make, attempts - 1);
     }
-    for (const edit of edits) this.#keep(edit);
+    for (const [i, edit] of edits.entries()) this.#keep(edit, changes[i]?.version ?? 0);
     this.#tell('us');
     return result;
   }
 
-  async #sealed({ kind, name, next }: Edit): Promise<Change> {
-    const expectedVersion = this.versionOf(kind, name) ?? 0;
-    const place = { purpose: VAULT_PURPOSE, record: `${kind}/${name}`, version: expectedVersion + 1 };
-    const sealed = next && (await this.sealer.seal(serialise(next), place));
-    return { name: place.record, expectedVersion, sealed };
+  #sealed(edit: Edit, current: number | undefined): Promise<Change> {
+    return sealEdit(this.sealer, edit, current, this.nowMs());
   }
 
-  #keep({ kind, name, next }: Edit): void {
-    const version = (this.versionOf(kind, name) ?? 0) + 1;
+  #keep({ kind, name, next }: Edit, version: number): void {
     this.#contents.outdated.delete(`${kind}/${name}`);
     const records: Map<string, Versioned<ClientRecord | CallerRecord>> = this.#contents[kind];
     if (next) records.set(name, { record: next, version });
     else records.delete(name);
   }
 
-  async #load(): Promise<void> {
+  /** @param replaced whether everything was replaced on purpose */
+  async #load(replaced = false): Promise<void> {
     const contents = noContents();
     const failures: VaultError[] = [];
     const stored = await this.store.read();
+    if (!replaced) refuseIfLost(this.#contents, stored, this.store.description);
     for (const each of stored) {
       try {
         await this.#openInto(contents, each);

@@ -1,8 +1,8 @@
-import { Body, Controller, Header, HttpCode, HttpStatus, Param, Post } from '@nestjs/common';
+import { Body, Controller, Header, HttpCode, HttpStatus, Logger, Param, Post } from '@nestjs/common';
 import { decodeJwt } from 'jose';
 
 import { IssuerError } from '#token';
-import { type ClientRecord, type ClientSecret, noteSecret, Vault } from '#vault';
+import { type ClientRecord, type ClientSecret, noteSecret, Vault, VaultError } from '#vault';
 
 import { Needs } from '../http/caller.js';
 import { Problem } from '../http/problem.js';
@@ -17,6 +17,8 @@ const SHOWN_CLAIMS = ['iss', 'aud', 'client_id', 'merchant_vat', 'scope', 'exp',
 @Controller('v1/clients')
 @Needs('admin')
 export class ClientTestController {
+  readonly #log = new Logger('vault');
+
   constructor(
     private readonly vault: Vault,
     private readonly grants: Grants,
@@ -56,7 +58,12 @@ export class ClientTestController {
   }
 
   async #note(name: string, fingerprint: string, accepted: boolean): Promise<void> {
-    await this.vault.changeClient(name, (current, at) => current && noteSecret(current, fingerprint, accepted, at));
+    try {
+      await this.vault.changeClient(name, (current, at) => current && noteSecret(current, fingerprint, accepted, at));
+    } catch (error) {
+      if (!(error instanceof VaultError)) throw error;
+      this.#log.warn({ event: 'secret_not_noted', client: name, code: error.code });
+    }
   }
 }
 

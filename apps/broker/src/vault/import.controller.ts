@@ -60,7 +60,9 @@ export class ImportController {
   }
 
   /** @throws IssuerError if MobilePay does not give a token for it */
-  async #test({ environment, clientId, clientSecret, basicEncoding = 'plain', extraHeaders = {} }: ClientCredentials) {
+  async #test({ name, environment, clientId, clientSecret }: ClientCredentials) {
+    // As it would be stored: a known client keeps how it shows itself.
+    const { basicEncoding = 'plain', extraHeaders = {} } = this.vault.findClient(name) ?? {};
     const credentials = { clientId, clientSecret, basicEncoding, extraHeaders };
     await this.grants.request(credentials, { tokenUrl: this.grants.urlOf(environment) });
   }
