@@ -303,7 +303,8 @@ describe('the vault as a whole', () => {
       items: [{ name: 'open' }],
       locked: ['locked-up'],
     });
-    expect(third.process.output()).toMatch(/"event":"record_locked","record":"client\/locked-up"/);
+    const logged = /"event":"record_locked","record":"client\/locked-up"/;
+    expect(await eventually(() => logged.exec(third.process.output()) ?? undefined)).toHaveLength(1);
   }, 20_000);
 
   it('goes into a backup and comes back elsewhere; what is no backup changes nothing', async () => {
