@@ -49,6 +49,30 @@ async function run(
   return { code: child.exitCode, out, err, json };
 }
 
+/** Runs the command on a terminal of its own, and types each answer when its question is on the screen. */
+async function onTerminal(args: readonly string[], answers: Readonly<Record<string, string>>) {
+  const line = [process.execPath, entry, ...args].map((word) => `'${word}'`).join(' ');
+  const env = { TOKEN_BROKER_URL: broker.url, TOKEN_BROKER_KEY: broker.adminKey, PATH: process.env['PATH'] };
+  const child = spawn('script', ['--quiet', '--return', '--command', line, '/dev/null'], {
+    cwd: folder,
+    env,
+    timeout: 10_000,
+  });
+  const asked = new Map(Object.entries(answers));
+  let screen = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    screen += text;
+    for (const [question, answer] of asked) {
+      if (!screen.includes(question)) continue;
+      asked.delete(question);
+      child.stdin.write(`${answer}\r`);
+    }
+  });
+  await once(child, 'close');
+  expect([...asked.keys()]).toEqual([]);
+  return { code: child.exitCode, screen };
+}
+
 it('a person finds the way by its help', async () => {
   const help = await run(['--help']);
   expect(help.code).toBe(0);
@@ -124,6 +148,20 @@ it('from the zip to a token and through a rotation, without a secret on any comm
   expect((await run(asShop)).code).toBe(4);
   for (const each of [dry, imported, shown, tested]) expect(each.out + each.err).not.toContain('canary');
 }, 60_000);
+
+it('asks on a terminal without showing what is typed', async () => {
+  await sandbox.register('typed-id', 'typed-secret');
+  const zip = await lockedZip({ client_id: 'typed-id', client_secret: 'typed-secret' }, 'typed-password');
+  await writeFile(join(folder, 'typed.zip'), zip);
+  const imported = await onTerminal(['import', 'typed.zip', '--name', 'typed', '--test'], {
+    'Password of the archive: ': 'typed-password',
+  });
+  expect(imported).toMatchObject({ code: 0, screen: expect.stringMatching(/typed +sandbox +typed-id +stored/) });
+  const added = await onTerminal(['clients', 'add-secret', 'typed'], { 'Client secret: ': 'typed-second' });
+  expect(added.code).toBe(0);
+  for (const { screen } of [imported, added]) expect(screen).not.toMatch(/typed-(password|secret|second)/);
+  expect((await run(['clients', 'show', 'typed', '--json'])).json['secrets']).toHaveLength(2);
+}, 20_000);
 
 it('backup and restore, rekey and status', async () => {
   const made = await run(['backup', 'vault.jwe']);

@@ -140,10 +140,14 @@ describe('two live secrets', () => {
     expect(await inUse()).toMatchObject([{ accepted_at: expect.any(String) }, { rejected_at: expect.any(String) }]);
   });
 
-  it('are not confused by an upstream that is down', async () => {
+  it.each([
+    ['is down', { kind: 'status', status: 503 }],
+    ['does not answer in time', { kind: 'hang' }],
+    ['cuts the connection', { kind: 'reset' }],
+  ])('are not confused by an upstream that %s', async (_, fault) => {
     const name = await aClient();
     await send('POST', `/v1/clients/${name}/secrets`, { client_secret: aSecret() });
-    await sandbox.fault({ kind: 'status', status: 503, client_id: `${name}-id` });
+    await sandbox.fault({ ...fault, client_id: `${name}-id` });
     expect((await broker.token(key, { client: name })).json['code']).toBe('upstream_unavailable');
     expect(await sandbox.calls(`${name}-id`)).toBe(1);
   });

@@ -1,11 +1,11 @@
 import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { DirectoryVaultStore, hashOfCallerKey, KeyRing, newCallerKey, Sealer, Vault, VAULT_PURPOSE } from '#vault';
+import { DirectoryVaultStore, hashOfCallerKey, newCallerKey, Sealer, Vault, VAULT_PURPOSE } from '#vault';
 
 import { aFolder } from '../support/folder.js';
+import { ring } from '../support/vault.js';
 
-const ring = KeyRing.parse(KeyRing.generate('test'));
 const client = { environment: 'sandbox', client_id: 'acme-id', client_secret: 'canary-secret' };
 
 function storeAt(path: string): DirectoryVaultStore {

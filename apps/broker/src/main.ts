@@ -27,6 +27,8 @@ try {
   const config = app.get(BrokerConfig);
   const log = new PinoLogger(config.logLevel);
   app.useLogger(log);
+  // A fault of ours in what nobody waits for: said loudly, and no reason to leave the tills without tokens.
+  process.on('unhandledRejection', (error) => log.error({ event: 'internal_error', error }));
   await app.init();
   // Not Nest's own listen: it logs a failure too, beside the line below that says it.
   const address = await app.getHttpAdapter().getInstance().listen({ port: config.port, host: config.host });

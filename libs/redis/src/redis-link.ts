@@ -140,6 +140,13 @@ export class RedisLink {
     return this.#clockOf(key).leftOf(told.remainingMs, told.lifeMs);
   }
 
+  /** The node to ask what no key stands in: its settings, its replicas. */
+  masterOf(key: string): RedisClient {
+    if (!(this.client instanceof Cluster)) return this.client;
+    const shard = this.#shardOf(key);
+    return this.client.nodes('master').find((node) => addressOf(node) === shard) ?? this.client;
+  }
+
   pause(ms: number): Promise<void> {
     return new Promise((resolve) => void this.parts.clock.schedule(ms, resolve));
   }
@@ -165,7 +172,7 @@ export class RedisLink {
     };
     if (this.client instanceof Cluster) {
       this.client.on('+node', (node: Redis) => {
-        node.on('close', lose(`${node.options.host}:${node.options.port}`));
+        node.on('close', lose(addressOf(node)));
       });
     } else {
       this.client.on('close', lose(''));
@@ -264,6 +271,10 @@ export class RedisLink {
   #tell(news: 'back' | 'stale'): void {
     for (const listener of this.#listeners) listener(news);
   }
+}
+
+function addressOf({ options: { host, port } }: Redis): string {
+  return `${host}:${port}`;
 }
 
 const TIME_LIMIT = `no answer within ${COMMAND_LIMIT_MS} ms`;

@@ -1,6 +1,7 @@
 import { StoreAwayError } from '#token';
 import { type Change, type SealedRecord, VaultError, type VaultStore } from '#vault';
 
+import type { RedisClient } from './connection.js';
 import type { RedisLink } from './redis-link.js';
 
 /** How long a write waits for a replica of Redis, in ms. */
@@ -22,7 +23,7 @@ export class RedisVaultStore implements VaultStore {
     private readonly onWarning: (warning: RedisVaultWarning) => void,
   ) {}
 
-  /** Whether this Redis may hold credentials. To be asked at the start; a cluster's masters are taken at their word.
+  /** Whether this Redis may hold credentials. To be asked at the start; in a cluster of the master that would hold them.
    *  @throws VaultError `unreadable` if it could drop them when its memory runs out */
   async check(): Promise<void> {
     const info = await this.#info();
@@ -85,7 +86,7 @@ export class RedisVaultStore implements VaultStore {
 
   async #info(): Promise<string> {
     try {
-      return await this.link.call(this.link.keys.vault, (redis) => redis.info());
+      return await this.link.call(this.link.keys.vault, () => this.#master.info());
     } catch (error) {
       throw asVaultError(error, 'unreadable', `${this.description} cannot be read`);
     }
@@ -94,18 +95,23 @@ export class RedisVaultStore implements VaultStore {
   /** Not every user may ask; who may not is taken to know. */
   async #savesSnapshots(): Promise<boolean> {
     const { vault } = this.link.keys;
-    const saves = await this.link.ask(vault, (redis) => redis.config('GET', 'save'));
+    const saves = await this.link.ask(vault, () => this.#master.config('GET', 'save'));
     return !(Array.isArray(saves) && saves[1] === '');
   }
 
   /** Whether a replica of Redis has the last write as well, where there is one. */
   async #isAcknowledged(): Promise<boolean> {
     const { vault } = this.link.keys;
-    const replicated = await this.link.ask(vault, async (redis) => {
-      const isAlone = /^connected_slaves:0/m.test(await redis.info('replication'));
-      return isAlone || (await redis.wait(1, ACKNOWLEDGED_WITHIN_MS)) > 0;
+    const replicated = await this.link.ask(vault, async () => {
+      const master = this.#master;
+      const isAlone = /^connected_slaves:0/m.test(await master.info('replication'));
+      return isAlone || (await master.wait(1, ACKNOWLEDGED_WITHIN_MS)) > 0;
     });
     return replicated === true;
+  }
+
+  get #master(): RedisClient {
+    return this.link.masterOf(this.link.keys.vault);
   }
 
   #recordFrom(name: string, value: string): SealedRecord {

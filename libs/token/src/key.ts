@@ -19,11 +19,11 @@ export interface TokenSubject {
   readonly scope?: string | undefined;
 }
 
-const MERCHANT_VAT = /^(DK|FI)\d{8}$/;
+/** A merchant's VAT number as MobilePay takes it: `DK` or `FI` and 8 digits, nothing else. */
+export const MERCHANT_VAT_PATTERN = /^(DK|FI)\d{8}$/;
 
-/** Whether a text is a merchant's VAT number as MobilePay takes it: `DK` or `FI` and 8 digits, nothing else. */
 export function isMerchantVat(text: string): boolean {
-  return MERCHANT_VAT.test(text);
+  return MERCHANT_VAT_PATTERN.test(text);
 }
 
 /** A subject with the identifiers that tokens and failures are stored under. */

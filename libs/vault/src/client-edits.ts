@@ -4,7 +4,7 @@ import type { BasicEncoding, ClientRecord, ClientSecret, Environment } from './r
 import type { Secret } from './secret.js';
 
 /** How many secrets of a client live at once: the one in use, and the one that takes its place. */
-const MOST_SECRETS = 2;
+export const MOST_SECRETS = 2;
 
 /** A client as an operator gives it. What is absent stays as it was. */
 export interface ClientCredentials {

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 
-import { replaceClient } from './client-edits.js';
+import { MOST_SECRETS, replaceClient } from './client-edits.js';
 import { VaultError } from './errors.js';
 import { CLIENT_PATTERN, type Grant, MERCHANT_PATTERN } from './grants.js';
 import {
@@ -25,7 +25,6 @@ const CLIENT_FIELDS = [
   'enabled',
 ];
 const CALLER_FIELDS = ['roles', 'grants', 'keys'];
-const MOST_SECRETS = 2;
 const BEFORE_ALL = '1970-01-01T00:00:00.000Z';
 
 /**

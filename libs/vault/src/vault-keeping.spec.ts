@@ -1,23 +1,10 @@
-import { callerKeyMatches, KeyRing, MemoryVaultStore, replaceCaller, Secret, Vault } from '#vault';
+import { callerKeyMatches, KeyRing, MemoryVaultStore, Vault } from '#vault';
 
-const ring = KeyRing.parse(KeyRing.generate('test'));
-const NOW = Date.parse('2026-01-02T03:04:05Z');
-
-async function open(store = new MemoryVaultStore()) {
-  return { store, vault: await Vault.open(store, ring, () => NOW) };
-}
-
-const acme = (secret = 'canary-secret', more = {}) => ({
-  name: 'acme',
-  environment: 'sandbox' as const,
-  clientId: 'acme-id',
-  clientSecret: new Secret(secret),
-  ...more,
-});
+import { acme, NOW, openVault, putCaller } from '../../../test/support/vault.js';
 
 describe('a store that has lost everything', () => {
   it('empties no memory, takes no write, and is filled again from a backup of what is in memory', async () => {
-    const { store, vault } = await open();
+    const { store, vault } = await openVault();
     await vault.saveClients([acme(), acme('two', { name: 'other' })]);
     for (const { name, version } of await store.read()) {
       await store.write([{ name, expectedVersion: version, version, sealed: undefined }]);
@@ -29,7 +16,7 @@ describe('a store that has lost everything', () => {
     await expect(vault.saveClients([acme('s', { name: 'third' })])).rejects.toMatchObject({ code: 'unreadable' });
     expect(vault.clients).toHaveLength(2);
     await vault.restore(await vault.backup());
-    expect((await open(store)).vault.clients).toHaveLength(2);
+    expect((await openVault(store)).vault.clients).toHaveLength(2);
     await vault.saveClients([acme('s', { name: 'third' })]);
   });
 });
@@ -87,19 +74,17 @@ describe('master keys', () => {
 
 describe('a backup', () => {
   it('brings everything back into another store, and nothing else is left there', async () => {
-    const { vault } = await open();
+    const { vault } = await openVault();
     await vault.saveClients([acme('canary-secret', { extraHeaders: { 'x-ibm-client-id': 'abc' } })]);
-    await vault.changeCaller('shop', (current, at) =>
-      replaceCaller(current, 'shop', { roles: ['ops'], grants: [] }, at),
-    );
+    await putCaller(vault, 'shop', ['ops']);
     const { key } = await vault.addCallerKey('shop');
     const backup = await vault.backup();
     expect(backup).not.toContain('canary');
 
-    const other = await open();
+    const other = await openVault();
     await other.vault.saveClients([acme('x', { name: 'gone' }), acme('older')]);
     expect(await other.vault.restore(backup)).toEqual({ clients: 1, callers: 1 });
-    const again = (await open(other.store)).vault;
+    const again = (await openVault(other.store)).vault;
     expect(again.clients.map((client) => ({ ...client, secrets: client.secrets[0]!.secret.reveal() }))).toEqual(
       vault.clients.map((client) => ({ ...client, secrets: client.secrets[0]!.secret.reveal() })),
     );
@@ -108,10 +93,10 @@ describe('a backup', () => {
   });
 
   it('that was changed, or is none, is refused before anything is replaced', async () => {
-    const { vault } = await open();
+    const { vault } = await openVault();
     await vault.saveClients([acme()]);
     const backup = await vault.backup();
-    const other = (await open()).vault;
+    const other = (await openVault()).vault;
     await other.saveClients([acme('kept', { name: 'kept' })]);
     const middle = Math.floor(backup.length / 2);
     const changed = backup.slice(0, middle) + (backup[middle] === 'A' ? 'B' : 'A') + backup.slice(middle + 1);

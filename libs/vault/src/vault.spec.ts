@@ -2,34 +2,21 @@ import { inspect } from 'node:util';
 
 import { KeyRing, MemoryVaultStore, replaceCaller, Secret, Vault } from '#vault';
 
-const ring = KeyRing.parse(KeyRing.generate('test'));
-const NOW = Date.parse('2026-01-02T03:04:05Z');
-
-async function open(store = new MemoryVaultStore()) {
-  return { store, vault: await Vault.open(store, ring, () => NOW) };
-}
-
-const acme = (secret = 'canary-secret', more = {}) => ({
-  name: 'acme',
-  environment: 'sandbox' as const,
-  clientId: 'acme-id',
-  clientSecret: new Secret(secret),
-  ...more,
-});
+import { acme, NOW, openVault, putCaller, ring } from '../../../test/support/vault.js';
 
 describe('clients', () => {
   it('come back after a restart, the secret as it was', async () => {
     const secret = 'every printable: +%:"\'\\ æøå 🔑';
-    const { store, vault } = await open();
+    const { store, vault } = await openVault();
     await vault.saveClients([acme(secret, { extraHeaders: { 'x-ibm-client-id': 'abc' } })]);
-    const again = (await open(store)).vault.findClient('acme')!;
+    const again = (await openVault(store)).vault.findClient('acme')!;
     expect(again.secrets[0]!.secret.reveal()).toBe(secret);
     expect(again).toMatchObject({ clientId: 'acme-id', enabled: true, extraHeaders: { 'x-ibm-client-id': 'abc' } });
     expect(again.createdAt).toBe('2026-01-02T03:04:05.000Z');
   });
 
   it('start a new generation with new credentials, and none with the same', async () => {
-    const { vault } = await open();
+    const { vault } = await openVault();
     const generation = async (...args: Parameters<typeof acme>) =>
       (await vault.saveClients([acme(...args)]))[0]!.generation;
     const first = await generation('one');
@@ -40,7 +27,7 @@ describe('clients', () => {
   });
 
   it('are all saved or none', async () => {
-    const { store, vault } = await open();
+    const { store, vault } = await openVault();
     await expect(vault.saveClients([acme(), acme('two', { name: 'No Name' })])).rejects.toMatchObject({
       code: 'invalid',
     });
@@ -59,22 +46,20 @@ describe('clients', () => {
     ['a name with a slash', { name: 'a/b' }],
     ['the name __proto__', { name: '__proto__' }],
   ])('are refused with %s', async (_, more) => {
-    const { vault } = await open();
+    const { vault } = await openVault();
     await expect(vault.saveClients([acme('s', more)])).rejects.toMatchObject({ code: 'invalid' });
   });
 
   it('may have a colon in the id with form encoding', async () => {
-    const { vault } = await open();
+    const { vault } = await openVault();
     await expect(vault.saveClients([acme('s', { clientId: 'a:b', basicEncoding: 'form' })])).resolves.toHaveLength(1);
   });
 });
 
 describe('callers', () => {
   it('keep their keys when their grants change, and only hashes of them', async () => {
-    const { store, vault } = await open();
-    await vault.changeCaller('shop', (current, at) =>
-      replaceCaller(current, 'shop', { roles: ['token'], grants: [] }, at),
-    );
+    const { store, vault } = await openVault();
+    await putCaller(vault, 'shop');
     const { key, id } = await vault.addCallerKey('shop', 60);
     await vault.changeCaller('shop', (current, at) =>
       replaceCaller(
@@ -84,40 +69,36 @@ describe('callers', () => {
         at,
       ),
     );
-    const again = (await open(store)).vault.findCaller('shop')!;
+    const again = (await openVault(store)).vault.findCaller('shop')!;
     expect(again.keys).toMatchObject([{ id, expiresAt: '2026-01-02T03:05:05.000Z' }]);
     expect(again.roles).toEqual(['token', 'ops']);
     expect(inspect(again, { depth: 9 })).not.toContain(key.reveal());
   });
 
   it('that do not exist get no key', async () => {
-    const { vault } = await open();
+    const { vault } = await openVault();
     await expect(vault.addCallerKey('nobody')).rejects.toMatchObject({ code: 'not_found' });
   });
 });
 
 describe('two at once', () => {
   it('in one process lose nothing', async () => {
-    const { store, vault } = await open();
-    await vault.changeCaller('shop', (current, at) =>
-      replaceCaller(current, 'shop', { roles: ['token'], grants: [] }, at),
-    );
+    const { store, vault } = await openVault();
+    await putCaller(vault, 'shop');
     await Promise.all(Array.from({ length: 20 }, () => vault.addCallerKey('shop')));
-    expect((await open(store)).vault.findCaller('shop')!.keys).toHaveLength(20);
+    expect((await openVault(store)).vault.findCaller('shop')!.keys).toHaveLength(20);
   });
 
   it('in two processes lose nothing', async () => {
-    const { store, vault } = await open();
-    await vault.changeCaller('shop', (current, at) =>
-      replaceCaller(current, 'shop', { roles: ['token'], grants: [] }, at),
-    );
-    const other = (await open(store)).vault;
+    const { store, vault } = await openVault();
+    await putCaller(vault, 'shop');
+    const other = (await openVault(store)).vault;
     await Promise.all([vault.addCallerKey('shop'), other.addCallerKey('shop'), vault.addCallerKey('shop')]);
-    expect((await open(store)).vault.findCaller('shop')!.keys).toHaveLength(3);
+    expect((await openVault(store)).vault.findCaller('shop')!.keys).toHaveLength(3);
   });
 
   it('hear of each change', async () => {
-    const { vault } = await open();
+    const { vault } = await openVault();
     let heard = 0;
     const stop = vault.onChange(() => (heard += 1));
     await vault.saveClients([acme()]);
@@ -150,31 +131,31 @@ describe('a record that is deleted and made anew', () => {
 
 describe('a vault that cannot be opened', () => {
   it('names the records that were swapped', async () => {
-    const { store, vault } = await open();
+    const { store, vault } = await openVault();
     await vault.saveClients([acme(), acme('two', { name: 'other' })]);
     const [a, b] = await store.read();
     store.read = async () => [
       { ...a!, sealed: b!.sealed },
       { ...b!, sealed: a!.sealed },
     ];
-    await expect(open(store)).rejects.toMatchObject({
+    await expect(openVault(store)).rejects.toMatchObject({
       code: 'damaged',
       message: expect.stringMatching(/client\/acme .*and 1 more/),
     });
   });
 
   it('names the record that an older one was put in place of', async () => {
-    const { store, vault } = await open();
+    const { store, vault } = await openVault();
     await vault.saveClients([acme()]);
     const [old] = await store.read();
     await vault.saveClients([acme('two')]);
     const [current] = await store.read();
     store.read = async () => [{ ...current!, sealed: old!.sealed }];
-    await expect(open(store)).rejects.toThrow('client/acme');
+    await expect(openVault(store)).rejects.toThrow('client/acme');
   });
 
   it('says that the key is wrong', async () => {
-    const { store, vault } = await open();
+    const { store, vault } = await openVault();
     await vault.saveClients([acme()]);
     const otherRing = KeyRing.parse(KeyRing.generate('other'));
     await expect(Vault.open(store, otherRing, () => NOW)).rejects.toMatchObject({ code: 'wrong_key' });
@@ -182,7 +163,7 @@ describe('a vault that cannot be opened', () => {
 });
 
 it('no dump of the vault shows a secret', async () => {
-  const { store, vault } = await open();
+  const { store, vault } = await openVault();
   await vault.saveClients([acme()]);
   const dumps = [
     inspect(vault, { depth: 12, showHidden: true }),

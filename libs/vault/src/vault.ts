@@ -11,8 +11,8 @@ import { Sealer } from './sealer.js';
 import type { Secret } from './secret.js';
 import type { Change, SealedRecord, VaultStore } from './vault-store.js';
 
-/** How often a change is made anew because another process was quicker. */
-const WRITE_ATTEMPTS = 5;
+/** How often a change is made anew because another process was quicker. One of them always gets on. */
+const WRITE_ATTEMPTS = 25;
 
 export interface CallerKeyShownOnce {
   readonly id: string;

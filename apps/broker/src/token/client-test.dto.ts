@@ -1,10 +1,13 @@
 import { Matches } from 'class-validator';
 
+import { MERCHANT_VAT_PATTERN } from '#token';
+
 import { IfGiven } from '../http/validated.js';
+import { VAT } from './state.dto.js';
 
 export class TestBody {
   /** Absent: a token bound to no merchant. */
   @IfGiven('merchant_vat')
-  @Matches(/^(DK|FI)\d{8}$/, { message: '$property must be DK or FI and 8 digits' })
+  @Matches(MERCHANT_VAT_PATTERN, VAT)
   merchant_vat?: string;
 }

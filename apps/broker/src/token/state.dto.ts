@@ -1,6 +1,7 @@
 import { Transform } from 'class-transformer';
 import { IsIn, IsInt, IsOptional, Matches, Max, Min } from 'class-validator';
 
+import { MERCHANT_VAT_PATTERN } from '#token';
 import { NAME_PATTERN } from '#vault';
 
 import { type KeyState, TOKEN_STATES } from './token-state.js';
@@ -8,8 +9,7 @@ import { type KeyState, TOKEN_STATES } from './token-state.js';
 const CLIENT = {
   message: '$property must be a client name: 1 to 63 characters of a-z, 0-9 and -, not starting with -',
 };
-const MERCHANT_VAT = /^(DK|FI)\d{8}$/;
-const VAT = { message: '$property must be DK or FI and 8 digits' };
+export const VAT = { message: '$property must be DK or FI and 8 digits' };
 
 const wholeNumber = ({ value }: { value: unknown }) =>
   typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : value;
@@ -21,7 +21,7 @@ export class ListQuery {
   client?: string;
 
   @IsOptional()
-  @Matches(MERCHANT_VAT, VAT)
+  @Matches(MERCHANT_VAT_PATTERN, VAT)
   merchant_vat?: string;
 
   @IsOptional()
@@ -48,6 +48,6 @@ export class ExplainQuery {
 
   /** Absent: the token bound to no merchant. */
   @IsOptional()
-  @Matches(MERCHANT_VAT, VAT)
+  @Matches(MERCHANT_VAT_PATTERN, VAT)
   merchant_vat?: string;
 }

@@ -1,11 +1,11 @@
-import { Logger, Module } from '@nestjs/common';
+import { Inject, Logger, Module, type OnApplicationShutdown, Optional } from '@nestjs/common';
 
-import { RedisVaultStore } from '#redis';
+import { type RedisLink, RedisVaultStore } from '#redis';
 import { DirectoryVaultStore, FileVaultStore, Sealer, Vault, VAULT_PURPOSE, VaultError, type VaultStore } from '#vault';
 
 import { BrokerConfig } from '../config/broker-config.js';
 import { RedisModule } from '../redis/redis.module.js';
-import { SharedRedis } from '../redis/shared-redis.js';
+import { FIRST_CONNECT_MS, openLink } from '../redis/redis-link.js';
 import { systemClock } from '../config/system-clock.js';
 import { UpstreamModule } from '../upstream/upstream.module.js';
 import { ClientsController } from './clients.controller.js';
@@ -13,8 +13,8 @@ import { ImportController } from './import.controller.js';
 import { VaultController } from './vault.controller.js';
 import { VaultFollower } from './vault-follower.js';
 
-/** The vault's own Redis if it has one, else that of the tokens. */
-const VAULT_REDIS = Symbol('VAULT_REDIS');
+/** The vault's own connection, if it is in Redis: what waits for a replica of Redis keeps no token waiting. */
+const VAULT_LINK = Symbol('VAULT_LINK');
 
 @Module({
   imports: [RedisModule, UpstreamModule],
@@ -22,26 +22,35 @@ const VAULT_REDIS = Symbol('VAULT_REDIS');
   controllers: [ImportController, ClientsController, VaultController],
   providers: [
     VaultFollower,
-    {
-      provide: VAULT_REDIS,
-      inject: [BrokerConfig, { token: SharedRedis, optional: true }],
-      useFactory: ({ vaultRedis }: BrokerConfig, shared?: SharedRedis) =>
-        vaultRedis ? SharedRedis.connect(vaultRedis, systemClock) : shared,
-    },
+    { provide: VAULT_LINK, inject: [BrokerConfig], useFactory: linkFor },
     {
       provide: Vault,
-      inject: [BrokerConfig, { token: VAULT_REDIS, optional: true }],
-      useFactory: async (config: BrokerConfig, redis?: SharedRedis) =>
-        Vault.open(await storeOf(config, redis), config.vaultKeys, Date.now),
+      inject: [BrokerConfig, { token: VAULT_LINK, optional: true }],
+      useFactory: async (config: BrokerConfig, link?: RedisLink) =>
+        Vault.open(await storeOf(config, link), config.vaultKeys, Date.now),
     },
   ],
   exports: [Vault],
 })
-export class VaultModule {}
+export class VaultModule implements OnApplicationShutdown {
+  constructor(@Optional() @Inject(VAULT_LINK) private readonly link: RedisLink | undefined) {}
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.link?.close();
+  }
+}
+
+async function linkFor({ vaultStore, vaultRedis, redis }: BrokerConfig): Promise<RedisLink | undefined> {
+  const config = vaultRedis ?? redis;
+  if (vaultStore !== 'redis' || !config) return undefined;
+  const link = openLink(config, 'vault', systemClock);
+  await link.ready(FIRST_CONNECT_MS);
+  return link;
+}
 
 async function storeOf(
   { vaultStore, vaultPath, vaultKeys }: BrokerConfig,
-  redis: SharedRedis | undefined,
+  link: RedisLink | undefined,
 ): Promise<VaultStore> {
   switch (vaultStore) {
     case 'file':
@@ -50,9 +59,9 @@ async function storeOf(
       return new DirectoryVaultStore(vaultPath, new Sealer(vaultKeys), VAULT_PURPOSE);
     case 'redis': {
       // The settings have been checked against that.
-      if (!redis) throw new VaultError('unreadable', 'the vault in Redis has no Redis');
+      if (!link) throw new VaultError('unreadable', 'the vault in Redis has no Redis');
       const log = new Logger('vault');
-      const store = new RedisVaultStore(redis.link, (warning) => log.warn({ event: `vault_${warning}` }));
+      const store = new RedisVaultStore(link, (warning) => log.warn({ event: `vault_${warning}` }));
       await store.check();
       return store;
     }
