@@ -19,28 +19,29 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'apps/demo': [],
   'apps/cli': ['libs/vault'],
   'broker/config': ['libs/token', 'libs/vault', 'libs/redis'],
-  'broker/http': ['libs/token', 'libs/vault'],
+  'broker/http': ['libs/token', 'libs/vault', 'broker/config'],
+  'broker/audit': ['libs/vault', 'broker/config', 'broker/http'],
   'broker/redis': ['libs/token', 'libs/redis', 'broker/config'],
   'broker/upstream': ['libs/token', 'libs/vault', 'broker/config'],
   'broker/vault': [
     'libs/token',
     'libs/vault',
     'libs/redis',
-    ...['config', 'http', 'redis', 'upstream'].map((room) => `broker/${room}`),
+    ...['audit', 'config', 'http', 'redis', 'upstream'].map((room) => `broker/${room}`),
   ],
-  'broker/access': ['libs/vault', 'broker/config', 'broker/http', 'broker/vault'],
+  'broker/access': ['libs/vault', 'broker/audit', 'broker/config', 'broker/http', 'broker/vault'],
   'broker/token': [
     'libs/token',
     'libs/vault',
     'libs/redis',
-    ...['config', 'http', 'redis', 'upstream', 'vault'].map((room) => `broker/${room}`),
+    ...['access', 'audit', 'config', 'http', 'redis', 'upstream', 'vault'].map((room) => `broker/${room}`),
   ],
   'broker/health': ['libs/token', 'broker/config', 'broker/http', 'broker/redis', 'broker/token'],
   // What puts the rooms together: the entry, the module list, the log.
   'broker/.': [
     'libs/token',
     'libs/vault',
-    ...['access', 'config', 'health', 'http', 'redis', 'token', 'vault'].map((room) => `broker/${room}`),
+    ...['access', 'audit', 'config', 'health', 'http', 'redis', 'token', 'vault'].map((room) => `broker/${room}`),
   ],
 };
 

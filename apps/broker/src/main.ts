@@ -9,7 +9,8 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Vault, VaultError } from '#vault';
 
 import { AppModule } from './app.module.js';
-import { BrokerConfig, ConfigError } from './config/broker-config.js';
+import { type BrokerConfig, ConfigError } from './config/broker-config.js';
+import { loadConfig } from './config/config.module.js';
 import { Drain } from './http/drain.js';
 import { createFastify } from './http/fastify.js';
 import { ProblemFilter } from './http/problem.filter.js';
@@ -23,8 +24,8 @@ const SWEEP_MS = 100;
 
 try {
   const stopped = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
-  const app = await create();
-  const config = app.get(BrokerConfig);
+  const config = loadConfig();
+  const app = await create(config);
   const log = new PinoLogger(config.logLevel);
   app.useLogger(log);
   // A fault of ours in what nobody waits for: said loudly, and no reason to leave the tills without tokens.
@@ -49,10 +50,10 @@ try {
   process.exitCode = error instanceof ConfigError ? EXIT_CONFIG : 1;
 }
 
-async function create(): Promise<NestFastifyApplication> {
+async function create(config: BrokerConfig): Promise<NestFastifyApplication> {
   const routes = new Routes();
   const filter = new ProblemFilter(routes);
-  const app = await NestFactory.create<NestFastifyApplication>(AppModule, createFastify(filter, routes), {
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule, createFastify(config, filter, routes), {
     bodyParser: false,
     abortOnError: false,
     logger: false,

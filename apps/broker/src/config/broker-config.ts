@@ -24,12 +24,66 @@ export abstract class BrokerConfig {
   abstract readonly vaultKeys: KeyRing;
   /** The key of the built-in admin; absent if there is none. */
   abstract readonly adminKey: Secret | undefined;
+  /** Whose JWTs are taken for callers. */
+  abstract readonly jwtIssuers: readonly JwtIssuerConfig[];
+  /** Absent: plain HTTP. */
+  abstract readonly tls: TlsConfig | undefined;
+  abstract readonly limits: LimitsConfig;
+  /** Where the audit trail goes: a file's path, or `stdout`. */
+  abstract readonly auditLog: string;
   abstract readonly upstream: UpstreamConfig;
   abstract readonly policy: TokenPolicy;
   /** How long the broker serves on after it said that it is not ready, in ms. */
   abstract readonly shutdownDelayMs: number;
   /** How long requests under way may take after that, in ms. */
   abstract readonly shutdownTimeoutMs: number;
+}
+
+/** An issuer of JWTs, and how its subjects become callers. */
+export interface JwtIssuerConfig {
+  /** The claim `iss`, exactly. */
+  readonly issuer: string;
+  /** One that the claim `aud` must name. */
+  readonly audiences: readonly string[];
+  readonly jwksUrl: string;
+  /** A PEM file to trust besides the known authorities, read at each fetch: Kubernetes replaces it. */
+  readonly jwksCaFile: string | undefined;
+  /** A file with a bearer token to show when the keys are fetched, as Kubernetes' API server wants one. */
+  readonly jwksTokenFile: string | undefined;
+  readonly algorithms: readonly string[];
+  readonly callers: readonly JwtCallerRule[];
+}
+
+/** The first rule whose subject and claims all match names the caller, a record of the vault. */
+export interface JwtCallerRule {
+  readonly caller: string;
+  /** The claim `sub`, or the beginning of it with `*` behind it. */
+  readonly subject: string;
+  /** By JSON pointer (RFC 6901): what stands there must be this, or a list with it. */
+  readonly claims: Readonly<Record<string, string>>;
+}
+
+/** Paths: the files are read again when they change. */
+export interface TlsConfig {
+  readonly certFile: string;
+  readonly keyFile: string;
+  /** Authorities whose client certificates are asked for and believed. */
+  readonly clientCaFile: string | undefined;
+}
+
+export interface LimitsConfig {
+  /** Requests per minute of one caller for one token that are not answered from memory. Default 250. */
+  readonly perKey: number;
+  /** Requests per minute of one caller, all together, on this replica. Default 6,000,000. */
+  readonly perCaller: number;
+  readonly bodyBytes: number;
+  readonly headerBytes: number;
+  readonly connections: number;
+  /** Until the header of a request, and all of it, must have come, in ms. */
+  readonly headersTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  /** Until a connection without a request is closed, in ms. */
+  readonly keepAliveMs: number;
 }
 
 export interface RedisConfig {

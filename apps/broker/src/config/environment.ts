@@ -29,6 +29,36 @@ export class Environment {
 
   @Matching(/^[\x21-\x7e]{24,512}$/, 'be 24 to 512 visible ASCII characters')
   ADMIN_KEY?: string;
+  @OneOf(['true', 'false'])
+  ADMIN_KEY_ENABLED = 'true';
+  @Text()
+  CALLER_JWT_ISSUERS_FILE?: string;
+  @Text()
+  AUDIT_LOG?: string;
+
+  @Text()
+  TLS_CERT_FILE?: string;
+  @Text()
+  TLS_KEY_FILE?: string;
+  @Text()
+  TLS_CLIENT_CA_FILE?: string;
+
+  @Whole(1, 1_000_000)
+  RATE_LIMIT_PER_KEY = 250;
+  @Whole(1, 1_000_000_000)
+  RATE_LIMIT_PER_CALLER = 6_000_000;
+  @Whole(1_024, 1_048_576)
+  HTTP_BODY_LIMIT_BYTES = 65_536;
+  @Whole(2_048, 131_072)
+  HTTP_HEADER_LIMIT_BYTES = 16_384;
+  @Whole(10, 1_000_000)
+  HTTP_CONNECTIONS = 10_000;
+  @Whole(500, 300_000)
+  HTTP_HEADERS_TIMEOUT_MS = 10_000;
+  @Whole(1_000, 600_000)
+  HTTP_REQUEST_TIMEOUT_MS = 30_000;
+  @Whole(1_000, 3_600_000)
+  HTTP_KEEP_ALIVE_MS = 72_000;
 
   @BaseUrl()
   UPSTREAM_SANDBOX_URL = 'https://api.sandbox.mobilepay.dk/integrator-authentication';
@@ -92,11 +122,6 @@ export class Environment {
   SHUTDOWN_DELAY_MS?: number;
   @Whole(0, 300_000)
   SHUTDOWN_TIMEOUT_MS = 15_000;
-
-  @NotYet()
-  CALLER_JWT_ISSUERS_FILE?: string;
-  @NotYet()
-  TLS_CERT_FILE?: string;
 }
 
 function rule(must: string, holds: (value: unknown) => boolean, read = (text: string): unknown => text) {
@@ -158,11 +183,6 @@ function Addresses() {
     const parts = typeof value === 'string' ? value.split(',') : [];
     return parts.length > 0 && parts.every((part) => /^\s*([\w.-]+|\[[\da-fA-F:.]+\])(:\d{1,5})?\s*$/.test(part));
   });
-}
-
-/** A setting that a later version reads: to ignore it would be to lie to whoever sets it. */
-function NotYet() {
-  return rule('not be set: this version does not support it yet', () => false);
 }
 
 function within(value: number, min: number, max: number): boolean {

@@ -90,7 +90,6 @@ describe('settings', () => {
     ['UPSTREAM_TIMEOUT_MS', ['99', '2e3'], /^UPSTREAM_TIMEOUT_MS must be a whole number from 100 to 20000$/],
     ['UPSTREAM_RETRIES', ['6', '-1'], /^UPSTREAM_RETRIES must be a whole number from 0 to 5$/],
     ['REFRESH_AT', ['0', '1', 'half', '.96'], /^REFRESH_AT must be a number from 0.1 to 0.95$/],
-    ['TLS_CERT_FILE', ['cert.pem'], /^TLS_CERT_FILE must not be set: this version does not support it yet$/],
     [
       'REDIS_URL',
       ['127.0.0.1:6379', 'http://127.0.0.1', 'redis://', 'redis://a.example/x', 'redis://a.example/0?tls=1'],

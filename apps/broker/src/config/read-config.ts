@@ -6,9 +6,17 @@ import { getMetadataStorage, validateSync } from 'class-validator';
 import { defaultPolicy, type TokenPolicy } from '#token';
 import { KeyRing, newCallerKey, Secret, VaultError } from '#vault';
 
-import { BrokerConfig, ConfigError, FIRST_BACKOFF_MS, type UpstreamConfig } from './broker-config.js';
+import {
+  BrokerConfig,
+  ConfigError,
+  FIRST_BACKOFF_MS,
+  type LimitsConfig,
+  type UpstreamConfig,
+} from './broker-config.js';
 import { Environment } from './environment.js';
+import { readJwtIssuers } from './read-jwt-issuers.js';
 import { readRedis, readVaultRedis } from './read-redis.js';
+import { readTls } from './read-tls.js';
 import { codeOf, keptSecret, readNamed, withSecretFiles } from './secrets.js';
 
 /** Where development keeps the keys that nobody gave it. */
@@ -43,6 +51,10 @@ export function readConfig(env: NodeJS.ProcessEnv): BrokerConfig {
     vaultRedis: readVaultRedis(given, redisCa, problems),
     vaultKeys: readKeyRing(given, problems),
     adminKey: readAdminKey(given, problems),
+    jwtIssuers: readJwtIssuers(given, problems),
+    tls: readTls(given, problems),
+    limits: readLimits(given),
+    auditLog: given.AUDIT_LOG ?? (production ? 'stdout' : 'data/audit.jsonl'),
     upstream: readUpstream(given, problems),
     policy,
     shutdownDelayMs: given.SHUTDOWN_DELAY_MS ?? (production ? 5_000 : 0),
@@ -94,6 +106,9 @@ function crossChecks(given: Environment, policy: TokenPolicy): string[] {
   if (given.VAULT_STORE === 'redis' && !hasRedis(given) && given.VAULT_REDIS_URL === undefined) {
     problems.push('VAULT_STORE redis needs VAULT_REDIS_URL, or a Redis for the tokens');
   }
+  if (given.HTTP_HEADERS_TIMEOUT_MS > given.HTTP_REQUEST_TIMEOUT_MS) {
+    problems.push('HTTP_HEADERS_TIMEOUT_MS must be at most HTTP_REQUEST_TIMEOUT_MS');
+  }
   if (given.LEASE_RENEW_MS * 2 > given.LEASE_MS) {
     problems.push('LEASE_RENEW_MS must be at most half of LEASE_MS, or one lost renewal loses the lease');
   }
@@ -125,11 +140,25 @@ function readKeyRing(given: Environment, problems: string[]): KeyRing | undefine
   }
 }
 
-/** Production has a built-in admin only if it is given a key for it. */
+/** Production has a built-in admin only if it is given a key for it; it can be switched off everywhere. */
 function readAdminKey(given: Environment, problems: string[]): Secret | undefined {
+  if (given.ADMIN_KEY_ENABLED === 'false') return undefined;
   if (given.ADMIN_KEY !== undefined) return new Secret(given.ADMIN_KEY);
   if (given.NODE_ENV === 'production') return undefined;
   return new Secret(kept(DEVELOPMENT_KEYS.adminKey, () => newCallerKey().key.reveal(), problems));
+}
+
+function readLimits(given: Environment): LimitsConfig {
+  return {
+    perKey: given.RATE_LIMIT_PER_KEY,
+    perCaller: given.RATE_LIMIT_PER_CALLER,
+    bodyBytes: given.HTTP_BODY_LIMIT_BYTES,
+    headerBytes: given.HTTP_HEADER_LIMIT_BYTES,
+    connections: given.HTTP_CONNECTIONS,
+    headersTimeoutMs: given.HTTP_HEADERS_TIMEOUT_MS,
+    requestTimeoutMs: given.HTTP_REQUEST_TIMEOUT_MS,
+    keepAliveMs: given.HTTP_KEEP_ALIVE_MS,
+  };
 }
 
 /** Makes no file while anything else is wrong: nothing half started. */

@@ -1,28 +1,32 @@
 import { randomUUID } from 'node:crypto';
-import { STATUS_CODES } from 'node:http';
+import { type Server, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import type { FastifyServerOptions } from 'fastify';
+import type { FastifyHttpOptions } from 'fastify';
 
+import type { BrokerConfig } from '../config/broker-config.js';
 import { invalidRequest } from './problem.js';
 import type { ProblemFilter } from './problem.filter.js';
 import type { Routes } from './routes.js';
 
-/** The longest body that is read, in bytes; an import has limits of its own. */
-const BODY_LIMIT_BYTES = 65_536;
-/** Longer than the idle limit of common load balancers (60 s), so that they hang up first. */
-const KEEP_ALIVE_MS = 72_000;
-const REQUEST_TIMEOUT_MS = 30_000;
+/** How often connections are looked at that send too slowly, in ms. */
+const LOOK_FOR_SLOW_MS = 1_000;
 /** What a caller may give as the id to find its request in the log by. */
 const CORRELATION_ID = /^[\w.:-]{1,128}$/;
 
 /** Fastify as the broker wants it: JSON and forms alone, and a problem document for whatever else is sent. */
-export function createFastify(filter: ProblemFilter, routes: Routes): FastifyAdapter {
-  const options: FastifyServerOptions = {
-    bodyLimit: BODY_LIMIT_BYTES,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    requestTimeout: REQUEST_TIMEOUT_MS,
+export function createFastify({ limits }: BrokerConfig, filter: ProblemFilter, routes: Routes): FastifyAdapter {
+  const options: FastifyHttpOptions<Server> = {
+    // An import has limits of its own.
+    bodyLimit: limits.bodyBytes,
+    keepAliveTimeout: limits.keepAliveMs,
+    requestTimeout: limits.requestTimeoutMs,
+    http: {
+      maxHeaderSize: limits.headerBytes,
+      headersTimeout: limits.headersTimeoutMs,
+      connectionsCheckingInterval: LOOK_FOR_SLOW_MS,
+    },
     // A request that arrives on an open connection while the server closes is answered, and the connection closed.
     return503OnClosing: false,
     genReqId: (request) => {
@@ -41,6 +45,7 @@ export function createFastify(filter: ProblemFilter, routes: Routes): FastifyAda
     done(null, new URLSearchParams(String(body))),
   );
   fastify.addHook('onRoute', (route) => routes.remember(route));
+  fastify.server.maxConnections = limits.connections;
   return adapter;
 }
 
