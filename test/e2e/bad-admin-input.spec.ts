@@ -94,9 +94,20 @@ describe('PUT /v1/callers/{name} refuses', () => {
 });
 
 describe.each([
-  ['PUT', '', '{"roles":["token"]}'],
-  ['POST', '/keys', '{}'],
-])('%s /v1/callers/{name}%s refuses a name', (method, behind, body) => {
+  ['PUT', '/v1/callers/{}', '{"roles":["token"]}'],
+  ['GET', '/v1/callers/{}', ''],
+  ['PATCH', '/v1/callers/{}', '{}'],
+  ['DELETE', '/v1/callers/{}', ''],
+  ['POST', '/v1/callers/{}/keys', '{}'],
+  ['DELETE', '/v1/callers/{}/keys/000000000000', ''],
+  ['PUT', '/v1/clients/{}', '{"environment":"sandbox","client_id":"x","client_secret":"x"}'],
+  ['GET', '/v1/clients/{}', ''],
+  ['PATCH', '/v1/clients/{}', '{"enabled":true}'],
+  ['DELETE', '/v1/clients/{}', ''],
+  ['POST', '/v1/clients/{}/secrets', '{"client_secret":"x"}'],
+  ['DELETE', '/v1/clients/{}/secrets/0000000000000000', ''],
+  ['POST', '/v1/clients/{}/test', '{}'],
+])('%s %s refuses a name', (method, path, body) => {
   it.each([
     ['in upper case', 'SHOP'],
     ['with an underline', 'sh_op'],
@@ -111,9 +122,19 @@ describe.each([
     ['of every object', '__proto__'],
     ['of 64 characters', 'a'.repeat(64)],
   ])('%s', async (_, name) => {
-    const headers = { ...bearer(broker.adminKey), 'content-type': 'application/json' };
-    const answer = await rawRequest(method, broker.url, `/v1/callers/${name}${behind}`, headers, body);
+    const headers = { ...bearer(broker.adminKey), ...(body && { 'content-type': 'application/json' }) };
+    const answer = await rawRequest(method, broker.url, path.replace('{}', name), headers, body);
     expectProblem(answer, 400, 'invalid_request', ['name']);
+  });
+
+  it('of 10000 characters', async () => {
+    const answer = await rawRequest(
+      method,
+      broker.url,
+      path.replace('{}', 'a'.repeat(10_000)),
+      bearer(broker.adminKey),
+    );
+    expectProblem(answer, 400, 'invalid_request', ['path']);
   });
 });
 

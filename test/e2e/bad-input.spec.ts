@@ -141,6 +141,11 @@ describe.each([
   ['POST', '/v1/tokens/invalidate', () => key],
   ['PUT', '/v1/callers/other', () => broker.adminKey],
   ['POST', '/v1/callers/shop/keys', () => broker.adminKey],
+  ['PATCH', '/v1/callers/shop', () => broker.adminKey],
+  ['PUT', '/v1/clients/other', () => broker.adminKey],
+  ['PATCH', '/v1/clients/acme', () => broker.adminKey],
+  ['POST', '/v1/clients/acme/secrets', () => broker.adminKey],
+  ['POST', '/v1/clients/acme/test', () => broker.adminKey],
 ])('%s %s', (method, path, keyOf) => {
   const send = (body: RequestInit['body'] | undefined, headers: Record<string, string>) =>
     call(method, broker.url + path, {
@@ -176,7 +181,7 @@ describe.each([
     ['an array', '[', ']', 25_000],
   ])('refuses a field that is %s, nested deeply', async (_, open, close, depth) => {
     const deep = `${open.repeat(depth)}1${close.repeat(depth)}`;
-    for (const name of ['client', 'roles', 'grants', 'expires_in']) {
+    for (const name of ['client', 'roles', 'grants', 'expires_in', 'extra_headers']) {
       const answer = await sendJson(`{"${name}":${deep}}`);
       expect([answer.status, answer.json['code']]).toEqual([400, 'invalid_request']);
       expect(answer.json['errors']).not.toHaveLength(0);

@@ -4,25 +4,22 @@ import { join } from 'node:path';
 
 import { lockedZip } from '../../apps/demo/src/locked-zip.js';
 import { RunningBroker } from '../support/broker.js';
-import { Canaries, formsOf } from '../support/canaries.js';
+import { formsOf } from '../support/canaries.js';
 import { aFolder } from '../support/folder.js';
-import { type Answer, basic, bearer, call, callForm, callJson } from '../support/http.js';
+import { basic, bearer, call, callForm, callJson } from '../support/http.js';
 import { rawRequest } from '../support/raw-http.js';
 import { RunningSandbox } from '../support/sandbox.js';
+import { aCanary, anAsciiCanary, SecretWatch } from '../support/secret-watch.js';
 
-/** With what is written differently in each encoding; and no name that a client or caller could have. */
-const aCanary = (what: string) => `Canary_${what}+/=%& ~ü${randomBytes(12).toString('base64')}`;
 const secret = aCanary('secret');
 const zipPassword = aCanary('zip');
-const adminKey = `Canary_admin+/=%&~${randomBytes(18).toString('base64')}`;
+const adminKey = anAsciiCanary('admin');
 const masterKey = randomBytes(32).toString('base64');
 const client = 'acme';
 const clientId = 'acme-id';
 
-const canaries = new Canaries();
-/** Everything that was answered, without what an answer is there to bring. */
-const seen: string[] = [];
-const statuses = new Map<number, number>();
+const watch = new SecretWatch({ secret, zipPassword, adminKey, masterKey });
+const { canaries } = watch;
 let folder: string;
 let sandbox: RunningSandbox;
 let broker: RunningBroker;
@@ -31,22 +28,12 @@ let vats = 10_000_000;
 
 const aVat = () => `DK${(vats += 1)}`;
 
-/** @param brings the member that is meant to carry a secret, which becomes a canary too */
-function saw(answer: Answer, brings?: 'key' | 'access_token'): Answer {
-  const { status, headers, text, json } = answer;
-  statuses.set(status, (statuses.get(status) ?? 0) + 1);
-  const brought = brings && status < 300 ? String(json[brings]) : undefined;
-  if (brought !== undefined) canaries.add(`${brings} no. ${seen.length}`, brought);
-  seen.push(JSON.stringify([...headers]), brought === undefined ? text : text.replace(brought, '(brought)'));
-  return answer;
-}
-
+const saw = watch.saw.bind(watch);
 const admin = () => bearer(adminKey);
 const token = async (body: object) => saw(await broker.token(callerKey, body), 'access_token');
 const oauth = async (form: Record<string, string>) => saw(await broker.oauth(client, callerKey, form), 'access_token');
 
 beforeAll(async () => {
-  for (const [name, value] of Object.entries({ secret, zipPassword, adminKey, masterKey })) canaries.add(name, value);
   canaries.add('Basic header', basic(clientId, secret)['authorization']!);
   canaries.add('Basic header, form-encoded', basic(clientId, encodeURIComponent(secret))['authorization']!);
   sandbox = await RunningSandbox.start();
@@ -151,7 +138,7 @@ it('MobilePay cannot be reached', async () => {
 it('secrets are sent in every field of every endpoint', async () => {
   const { json } = await token({ client, merchant_vat: aVat() });
   const zip = Uint8Array.from(await lockedZip({ client_id: clientId, client_secret: secret }, zipPassword));
-  const before = seen.length;
+  const before = watch.count;
   for (const canary of [secret, zipPassword, adminKey, callerKey, masterKey, String(json['access_token'])]) {
     const bodies: unknown[] = [canary, [canary], `{"client":"${canary}`, { [canary]: 1 }];
     for (const field of ['client', 'merchant_vat', 'min_validity', 'token_id', 'roles', 'grants', 'expires_in', 'x']) {
@@ -201,14 +188,14 @@ it('secrets are sent in every field of every endpoint', async () => {
       saw(await callForm(`${broker.url}/connect/token`, { grant_type: 'client_credentials' }, { authorization }));
     }
   }
-  expect(seen.length - before).toBeGreaterThan(1_000);
+  expect(watch.count - before).toBeGreaterThan(1_000);
 }, 60_000);
 
 it('none of them stands in any answer, in the output, or in any file', async () => {
   expect(await broker.process.stop()).toBe(0);
-  expect([...statuses.keys()]).toEqual(expect.arrayContaining([200, 201, 400, 401, 404, 415, 422, 502, 503]));
-  expect(statuses.has(500)).toBe(false);
-  expect(canaries.in(seen.join('\n'))).toEqual([]);
+  expect([...watch.statuses]).toEqual(expect.arrayContaining([200, 201, 400, 401, 404, 415, 422, 502, 503]));
+  expect(watch.statuses.has(500)).toBe(false);
+  expect(watch.told()).toEqual([]);
   expect(canaries.in(broker.process.output())).toEqual([]);
   expect(canaries.inFiles(folder)).toEqual([]);
   expect(broker.process.output()).not.toContain('internal_error');

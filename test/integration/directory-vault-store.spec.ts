@@ -96,7 +96,7 @@ it.each([
   ],
   ['no secret', 'acme.json', { environment: 'sandbox', client_id: 'a' }, 'client_secrets must be'],
   ['three secrets', 'acme.json', { environment: 'sandbox', client_id: 'a', client_secrets: ['1', '2', '3'] }, '1 to 2'],
-  ['an empty secret', 'acme.json', { ...client, client_secret: '' }, 'the client secret must be'],
+  ['an empty secret', 'acme.json', { ...client, client_secret: '' }, 'client_secret must be'],
   ['a header that is none', 'acme.json', { ...client, extra_headers: { 'a b': 'c' } }, 'extra_headers must be'],
   ['enabled as a text', 'acme.json', { ...client, enabled: 'canary' }, 'enabled must be true or false'],
   ['an unknown role', 'shop.json', { roles: ['canary'] }, 'roles must be token or ops or admin'],

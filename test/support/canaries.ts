@@ -12,6 +12,7 @@ export function formsOf(secret: string): Map<string, string> {
     ['hex', bytes.toString('hex')],
     ['HEX', bytes.toString('hex').toUpperCase()],
     ['bytes as numbers', bytes.toJSON().data.join(',')],
+    ['UTF-8 taken for Latin-1', bytes.toString('latin1')],
   ]);
   // Inside of a longer text, such as "id:secret", base64 has one of three alignments.
   for (const before of [0, 1, 2]) {

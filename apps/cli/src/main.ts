@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 
 import { CliError, EXIT } from './api.js';
+import { addAuditCommands } from './audit-commands.js';
 import { addCallerCommands } from './caller-commands.js';
 import { addClientCommands } from './client-commands.js';
 import { addTokenCommand } from './token-command.js';
@@ -20,12 +21,17 @@ const program = new Command('token-broker')
   .option('--json', 'answers as JSON')
   .addHelpText('after', HELP)
   .showHelpAfterError('(see --help)')
+  // Behind the "=" of an option that is none may stand a secret.
+  .configureOutput({
+    outputError: (text, write) => write(text.includes('=') ? `${text.split('=', 1).join()}'\n` : text),
+  })
   .exitOverride();
 
 addClientCommands(program);
 addCallerCommands(program);
 addTokenCommand(program);
 addVaultCommands(program);
+addAuditCommands(program);
 
 try {
   await program.parseAsync();

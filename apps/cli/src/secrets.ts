@@ -11,7 +11,7 @@ import { CliError, EXIT } from './api.js';
  * @param file as given with an option such as `--password-file`
  */
 export async function secretFrom(file: string | undefined, prompt: string): Promise<string> {
-  if (file !== undefined) return firstLine(file === '-' ? await text(process.stdin) : await fileText(file));
+  if (file !== undefined) return secretIn(file);
   if (!process.stdin.isTTY) {
     throw new CliError(`${prompt}: no terminal to ask on; give a file, or - for standard input`, EXIT.usage);
   }
@@ -21,23 +21,37 @@ export async function secretFrom(file: string | undefined, prompt: string): Prom
 
 /** The caller key: from a file, the environment, or what `npm start` has left in the working directory. */
 export async function callerKey(file: string | undefined): Promise<string | undefined> {
-  if (file !== undefined) return firstLine(file === '-' ? await text(process.stdin) : await fileText(file));
   const { TOKEN_BROKER_KEY } = process.env;
-  if (TOKEN_BROKER_KEY) return TOKEN_BROKER_KEY;
-  return readFile('data/admin.key', 'utf8').then(firstLine, () => undefined);
+  const key =
+    file !== undefined
+      ? await secretIn(file)
+      : TOKEN_BROKER_KEY || (await readFile('data/admin.key', 'utf8').then(firstLine, () => undefined));
+  if (key !== undefined && !/^[\x21-\x7e]+$/.test(key)) {
+    throw new CliError('the caller key must be visible ASCII characters without a space', EXIT.usage);
+  }
+  return key;
 }
 
 export async function fileBytes(path: string): Promise<Uint8Array<ArrayBuffer>> {
   try {
     return Uint8Array.from(await readFile(path));
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unexpected error';
-    throw new CliError(`${path} cannot be read (${code})`, EXIT.usage);
+    throw new CliError(`${path} cannot be read (${codeOf(error)})`, EXIT.usage);
   }
 }
 
-async function fileText(path: string): Promise<string> {
-  return Buffer.from(await fileBytes(path)).toString();
+/** Does not repeat the name of a file that is not there: it may be the secret itself, given by mistake. */
+async function secretIn(file: string): Promise<string> {
+  if (file === '-') return firstLine(await text(process.stdin));
+  try {
+    return firstLine(await readFile(file, 'utf8'));
+  } catch (error) {
+    throw new CliError(`the file with the secret cannot be read (${codeOf(error)})`, EXIT.usage);
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'unexpected error';
 }
 
 function firstLine(content: string): string {

@@ -47,7 +47,7 @@ export class RedisKeys {
 
   /** Lies in the same slot as `key`. */
   probe(key: string): string {
-    const tag = /\{[^}]+\}/.exec(key)?.[0] ?? '';
+    const tag = key.slice(key.indexOf('{'), key.indexOf('}') + 1);
     return `${this.prefix}${tag}:probe`;
   }
 }

@@ -151,7 +151,9 @@ export class RedisTokenStore implements TokenStore {
 
   async list({ after, client, limit }: ReportQuery): Promise<ReportPage> {
     const [labels] = this.link.keys.labels;
-    const from = after !== undefined ? `(${after}` : client !== undefined ? `[${client} ` : '-';
+    const first = client === undefined ? '-' : `[${client} `;
+    // A cursor of another list must not lead to keys of other clients.
+    const from = after !== undefined && (client === undefined || after >= `${client} `) ? `(${after}` : first;
     // "!" follows the space that ends a client's name.
     const to = client === undefined ? '+' : `(${client}!`;
     const found = await this.link.call(labels, (redis) => redis.zrangebylex(labels, from, to, 'LIMIT', 0, limit + 1));

@@ -6,6 +6,16 @@ import type { Secret } from './secret.js';
 /** How many secrets of a client live at once: the one in use, and the one that takes its place. */
 export const MOST_SECRETS = 2;
 
+/** What each grant says by itself, or a connection to itself (RFC 9110 §7.6.1): another value would spoil the call. */
+const OUR_HEADERS: ReadonlySet<string> = new Set(
+  (
+    'authorization content-type content-length accept accept-encoding host expect ' +
+    'connection keep-alive proxy-connection te trailer transfer-encoding upgrade'
+  ).split(' '),
+);
+const HEADERS_MUST =
+  'must be header names with printable ASCII values, and none that a grant or a connection has itself';
+
 /** A client as an operator gives it. What is absent stays as it was. */
 export interface ClientCredentials {
   readonly name: string;
@@ -86,7 +96,7 @@ export function addSecret(current: ClientRecord, secret: Secret, at: Moment): Cl
 export function retireSecret(current: ClientRecord, fingerprint: string, force: boolean, at: Moment): ClientRecord {
   const secrets = current.secrets.filter(({ secret }) => secret.fingerprint !== fingerprint);
   if (secrets.length === current.secrets.length) {
-    throw new VaultError('not_found', `${current.name} has no secret ${fingerprint}`);
+    throw new VaultError('not_found', `${current.name} has no secret of this fingerprint`);
   }
   if (secrets.length === 0) throw new VaultError('conflict', `${current.name} has no other secret`);
   if (!force && !secrets.some(({ acceptedAt }) => acceptedAt !== undefined)) {
@@ -127,14 +137,20 @@ function nextGeneration(current: ClientRecord | undefined, { nowMs }: Moment): n
 
 function checkCredentials(given: Omit<ClientCredentials, 'enabled'>): void {
   const { name, clientId, clientSecret, basicEncoding = 'plain', extraHeaders = {} } = given;
-  const problem = [
-    [isName(name), 'the name must be 1 to 63 characters of a-z, 0-9 and -, not starting with -'],
-    [isPrintable(clientId), 'the client id must be 1 to 512 characters without control characters'],
-    [isPrintable(clientSecret.reveal()), 'the client secret must be 1 to 512 characters without control characters'],
-    [basicEncoding === 'form' || !clientId.includes(':'), 'a client id with ":" needs basic_encoding "form"'],
-    [Object.entries(extraHeaders).every(isHeader), 'extra_headers must be header names with printable ASCII values'],
-  ].find(([fine]) => !fine);
-  if (problem) throw new VaultError('invalid', String(problem[1]));
+  const text = 'must be 1 to 512 characters without control characters';
+  need(isName(name), 'name', 'must be 1 to 63 characters of a-z, 0-9 and -, not starting with -');
+  need(isPrintable(clientId), 'client_id', text);
+  need(isPrintable(clientSecret.reveal()), 'client_secret', text);
+  need(
+    basicEncoding === 'form' || !clientId.includes(':'),
+    'client_id',
+    'must have no ":" unless basic_encoding is "form"',
+  );
+  need(Object.entries(extraHeaders).every(isHeader), 'extra_headers', HEADERS_MUST);
+}
+
+function need(holds: boolean, field: string, must: string): void {
+  if (!holds) throw new VaultError('invalid', `${field} ${must}`, { field });
 }
 
 function isPrintable(text: string): boolean {
@@ -142,6 +158,11 @@ function isPrintable(text: string): boolean {
 }
 
 /** RFC 9110 §5.1 and §5.5, without what a header may hold but should not. */
-function isHeader([name, value]: [string, string]): boolean {
-  return /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/.test(name) && /^[\x21-\x7e]([\x20-\x7e]{0,510}[\x21-\x7e])?$/.test(value);
+function isHeader([name, value]: [string, unknown]): boolean {
+  return (
+    /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/.test(name) &&
+    !OUR_HEADERS.has(name.toLowerCase()) &&
+    typeof value === 'string' &&
+    /^[\x21-\x7e]([\x20-\x7e]{0,510}[\x21-\x7e])?$/.test(value)
+  );
 }

@@ -7,7 +7,7 @@
  * - `conflict`: somebody else changed the record first; nothing was written
  * - `precondition`: the record is not of the version that the change was made from; nothing was written
  * - `not_found`: there is no such record
- * - `invalid`: what was given cannot be stored; the message says why
+ * - `invalid`: what was given cannot be stored; the message says why, and `field` which part, in the words of the API
  * - `archive`: the archive cannot be read or holds no credentials; the message says why
  * - `backup`: the backup cannot be opened; nothing was touched
  */
@@ -26,12 +26,15 @@ export type VaultErrorCode =
 
 /** Everything the vault throws on purpose. Messages name records and files, never a value. */
 export class VaultError extends Error {
+  readonly field: string | undefined;
+
   constructor(
     readonly code: VaultErrorCode,
     message: string,
-    options?: ErrorOptions,
+    options?: ErrorOptions & { readonly field?: string },
   ) {
     super(message, options);
     this.name = 'VaultError';
+    this.field = options?.field;
   }
 }

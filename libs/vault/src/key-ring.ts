@@ -5,6 +5,11 @@ import { VaultError } from './errors.js';
 const KEY_BYTES = 32;
 const ID = /^[A-Za-z0-9._-]{1,64}$/;
 
+/** Whether a master key may be called that. */
+export function isKeyId(id: string): boolean {
+  return ID.test(id);
+}
+
 /** The master keys: the first one seals, all open. */
 export class KeyRing {
   readonly #keys: ReadonlyMap<string, Uint8Array>;
@@ -25,7 +30,7 @@ export class KeyRing {
       const id = entry.slice(0, Math.max(0, colon));
       const key = Buffer.from(entry.slice(colon + 1), 'base64');
       const place = `master key ${index + 1}`;
-      if (!ID.test(id))
+      if (!isKeyId(id))
         throw new VaultError('invalid', `${place} must be id:base64, the id of letters, digits and ._-`);
       if (key.length !== KEY_BYTES) throw new VaultError('invalid', `${place} (${id}) must be base64 of 32 bytes`);
       if (keys.has(id)) throw new VaultError('invalid', `${place} repeats the id ${id}`);

@@ -1,7 +1,7 @@
 import { compactDecrypt, CompactEncrypt, decodeProtectedHeader } from 'jose';
 
 import { VaultError } from './errors.js';
-import type { KeyRing } from './key-ring.js';
+import { isKeyId, type KeyRing } from './key-ring.js';
 
 /** Where a sealed value belongs. It opens nowhere else, so two records cannot be swapped and no old one replayed. */
 export interface Place {
@@ -59,7 +59,7 @@ export class Sealer {
       if (await this.#hasOtherKeyId(sealed)) throw damaged('the id of its master key was changed since it was sealed');
       throw new VaultError(
         'wrong_key',
-        `${place.record} is sealed under master key "${header.kid}", which is not in the ring (${this.ring.ids.join(', ')})`,
+        `${place.record} is sealed under master key ${shown(header.kid)}, which is not in the ring (${this.ring.ids.join(', ')})`,
       );
     }
     try {
@@ -78,11 +78,16 @@ export class Sealer {
     const [header = '', ...parts] = sealed.split('.');
     const text = Buffer.from(header, 'base64url').toString();
     for (const id of this.ring.ids) {
-      const named = Buffer.from(text.replace(/"kid":"[^"]*"/, `"kid":"${id}"`)).toString('base64url');
+      const named = Buffer.from(text.replace(/"kid":"[^"]{0,64}"/, `"kid":"${id}"`)).toString('base64url');
       const key = this.ring.find(id);
       const opens = key && compactDecrypt([named, ...parts].join('.'), key).then(() => true);
       if (await opens?.catch(() => false)) return true;
     }
     return false;
   }
+}
+
+/** The id of a key that somebody else has named: only if it could be one of ours. */
+function shown(id: string): string {
+  return isKeyId(id) ? `"${id}"` : 'of another kind';
 }

@@ -1,7 +1,8 @@
 import { type ArgumentMetadata, type PipeTransform, ValidationPipe } from '@nestjs/common';
-import { getMetadataStorage, ValidateIf, type ValidationError } from 'class-validator';
+import { getMetadataStorage, Matches, ValidateIf, type ValidationError } from 'class-validator';
 
-import { isName } from '#vault';
+import { MERCHANT_VAT_PATTERN } from '#token';
+import { isName, NAME_PATTERN } from '#vault';
 
 import { type FieldError, invalidRequest, Problem } from './problem.js';
 
@@ -12,18 +13,21 @@ const DEEPEST = 8;
 class RequestPipe extends ValidationPipe {
   constructor(
     private readonly kind: string,
-    whole = 'body',
+    private readonly whole = 'body',
   ) {
     super({
       transform: true,
       whitelist: true,
       forbidNonWhitelisted: true,
+      // Names the class whose fields are known; the value stays out of it.
+      validationError: { target: true, value: false },
       exceptionFactory: (errors) => invalidRequest(errors.flatMap((error) => fieldErrors(error, '', whole))),
     });
   }
 
   override async transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
     if (metadata.type === 'body') this.#check(value);
+    else this.#checkTame(value);
     return super.transform(value, metadata);
   }
 
@@ -32,9 +36,13 @@ class RequestPipe extends ValidationPipe {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
       throw invalidRequest([{ field: 'body', detail: `must be ${this.kind}` }]);
     }
-    if (!isTame(value, DEEPEST)) {
+    this.#checkTame(value);
+  }
+
+  #checkTame(value: unknown): void {
+    if (typeof value === 'object' && value !== null && !isTame(value, DEEPEST)) {
       const detail = `must have no fields that every object has, and be nested no deeper than ${DEEPEST}`;
-      throw invalidRequest([{ field: 'body', detail }]);
+      throw invalidRequest([{ field: this.whole, detail }]);
     }
   }
 }
@@ -45,6 +53,14 @@ export const validatedQuery = new RequestPipe('a query', 'query');
 
 /** For a field that may be absent. Unlike IsOptional, it does not take null for absent. */
 export const IfGiven = (field: string) => ValidateIf((body: object) => Reflect.get(body, field) !== undefined);
+
+export const IsClientName = () =>
+  Matches(NAME_PATTERN, {
+    message: '$property must be a client name: 1 to 63 characters of a-z, 0-9 and -, not starting with -',
+  });
+
+export const IsMerchantVat = () =>
+  Matches(MERCHANT_VAT_PATTERN, { message: '$property must be DK or FI and 8 digits' });
 
 /** Checks the name of a client or caller in a path. */
 export const validName: PipeTransform<string, string> = {

@@ -1,13 +1,8 @@
-import { Matches } from 'class-validator';
-
-import { MERCHANT_VAT_PATTERN } from '#token';
-
-import { IfGiven } from '../http/validated.js';
-import { VAT } from './state.dto.js';
+import { IfGiven, IsMerchantVat } from '../http/validated.js';
 
 export class TestBody {
   /** Absent: a token bound to no merchant. */
   @IfGiven('merchant_vat')
-  @Matches(MERCHANT_VAT_PATTERN, VAT)
+  @IsMerchantVat()
   merchant_vat?: string;
 }

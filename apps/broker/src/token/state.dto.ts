@@ -1,15 +1,8 @@
 import { Transform } from 'class-transformer';
 import { IsIn, IsInt, IsOptional, Matches, Max, Min } from 'class-validator';
 
-import { MERCHANT_VAT_PATTERN } from '#token';
-import { NAME_PATTERN } from '#vault';
-
+import { IsClientName, IsMerchantVat } from '../http/validated.js';
 import { type KeyState, TOKEN_STATES } from './token-state.js';
-
-const CLIENT = {
-  message: '$property must be a client name: 1 to 63 characters of a-z, 0-9 and -, not starting with -',
-};
-export const VAT = { message: '$property must be DK or FI and 8 digits' };
 
 const wholeNumber = ({ value }: { value: unknown }) =>
   typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : value;
@@ -17,11 +10,11 @@ const wholeNumber = ({ value }: { value: unknown }) =>
 /** Which keys to show, and how many. */
 export class ListQuery {
   @IsOptional()
-  @Matches(NAME_PATTERN, CLIENT)
+  @IsClientName()
   client?: string;
 
   @IsOptional()
-  @Matches(MERCHANT_VAT_PATTERN, VAT)
+  @IsMerchantVat()
   merchant_vat?: string;
 
   @IsOptional()
@@ -43,11 +36,11 @@ export class ListQuery {
 
 /** Which key to explain. */
 export class ExplainQuery {
-  @Matches(NAME_PATTERN, CLIENT)
+  @IsClientName()
   client!: string;
 
   /** Absent: the token bound to no merchant. */
   @IsOptional()
-  @Matches(MERCHANT_VAT_PATTERN, VAT)
+  @IsMerchantVat()
   merchant_vat?: string;
 }

@@ -37,7 +37,7 @@ function nameFrom(clientId: string): string {
   const name = clientId
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, '-')
-    .replaceAll(/^-+|-+$/g, '')
+    .replaceAll(/^-|-$/g, '')
     .slice(0, 63);
   if (!isName(name)) {
     throw invalidRequest([{ field: 'name', detail: 'must be given: no name can be made of the client id' }]);
