@@ -1,0 +1,104 @@
+import { hash } from 'node:crypto';
+
+import { Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { decodeJwt, errors } from 'jose';
+import { LRUCache } from 'lru-cache';
+
+import { Vault } from '#vault';
+
+import { BrokerConfig, type JwtIssuerConfig } from '../config/broker-config.js';
+import { codeOf } from '../config/secrets.js';
+import type { Caller } from '../http/caller.js';
+import { JwksKeys } from './jwks-keys.js';
+import { callerNameOf } from './jwt-rules.js';
+import { verifyJwt } from './jwt-verification.js';
+
+/** The longest JWT that is read, in characters. */
+const LONGEST_JWT = 8_192;
+/** JWTs kept in mind; of more, those that were used least lately are verified anew. */
+const MOST_SEEN = 10_000;
+
+interface Issuer {
+  readonly config: JwtIssuerConfig;
+  readonly keys: JwksKeys;
+}
+
+/** What a JWT was found to be, while its issuer has the same keys. */
+interface SeenJwt {
+  readonly callerName: string;
+  readonly keys: JwksKeys;
+  readonly generation: number;
+  /** ms since 1970. */
+  readonly validUntilMs: number;
+}
+
+/** Finds out whom a JWT of a configured issuer speaks for. */
+@Injectable()
+export class JwtCallers implements OnModuleInit, OnModuleDestroy {
+  readonly #log = new Logger('jwt');
+  readonly #issuers: ReadonlyMap<unknown, Issuer>;
+  /** By the SHA-256 of the JWT: none is kept. */
+  readonly #seen = new LRUCache<string, SeenJwt>({ max: MOST_SEEN });
+
+  constructor(
+    private readonly vault: Vault,
+    { jwtIssuers }: BrokerConfig,
+  ) {
+    this.#issuers = new Map(jwtIssuers.map((config) => [config.issuer, { config, keys: new JwksKeys(config) }]));
+  }
+
+  /** Waits for no issuer: one that is away keeps nobody else waiting. */
+  onModuleInit(): void {
+    for (const { keys } of this.#issuers.values()) keys.start();
+  }
+
+  onModuleDestroy(): void {
+    for (const { keys } of this.#issuers.values()) keys.stop();
+  }
+
+  /** The caller is the vault's, as it is now: what is changed or deleted there counts at once.
+   *  @returns undefined if it is not to be believed, or speaks for nobody; at once, if it was seen before */
+  authenticate(token: string): Caller | undefined | Promise<Caller | undefined> {
+    if (token.length > LONGEST_JWT || this.#issuers.size === 0) return undefined;
+    const id = hash('sha256', token, 'base64');
+    const seen = this.#seen.get(id);
+    return seen && seen.validUntilMs > Date.now() && seen.generation === seen.keys.generation
+      ? this.vault.findCaller(seen.callerName)
+      : this.#firstSeen(id, token);
+  }
+
+  async #firstSeen(id: string, token: string): Promise<Caller | undefined> {
+    const issuer = this.#issuers.get(issuerOf(token));
+    if (!issuer) return undefined;
+    const { config, keys } = issuer;
+    // As it is before: should the keys change meanwhile, the JWT is verified once more.
+    const { generation } = keys;
+    try {
+      const jwt = await verifyJwt(token, config, keys.find, Date.now());
+      const callerName = callerNameOf(jwt, config.callers);
+      if (callerName === undefined) return this.#refused(config, 'no_rule');
+      this.#seen.set(id, { callerName, keys, generation, validUntilMs: jwt.validUntilMs });
+      return this.vault.findCaller(callerName) ?? this.#refused(config, 'no_caller');
+    } catch (error) {
+      return this.#refused(
+        config,
+        codeOf(error),
+        error instanceof errors.JWTClaimValidationFailed ? error.claim : undefined,
+      );
+    }
+  }
+
+  /** For whoever sets it up. Not louder, since anybody can send anything. */
+  #refused({ issuer }: JwtIssuerConfig, reason: string, claim?: string): undefined {
+    this.#log.debug({ event: 'jwt_refused', issuer, reason, claim });
+  }
+}
+
+/** Whom a JWT says that it is from, to be believed once it is verified. */
+function issuerOf(token: string): unknown {
+  try {
+    return decodeJwt(token).iss;
+  } catch {
+    return undefined;
+  }
+}
