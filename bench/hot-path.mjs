@@ -4,7 +4,7 @@
  *
  * The machine may be shared and noisy: the servers run all the time, take turns in short rounds under the same load, and
  * what counts is the median of the rounds' ratios. BENCH_ROUNDS (default 7) and BENCH_SECONDS (default 3) say how many
- * rounds, and how long each server is under load in one.
+ * rounds, and how long each server is under load in one. BENCH_AGAINST names another checkout, built, to run beside it.
  */
 import { readFileSync } from 'node:fs';
 
@@ -17,6 +17,7 @@ const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 7);
 const SECONDS = Number(process.env.BENCH_SECONDS ?? 3);
 const CONNECTIONS = 32;
 const AT_LEAST = 0.6;
+const AGAINST = process.env.BENCH_AGAINST;
 
 export async function benchHotPath() {
   const sandbox = await startSandbox(0);
@@ -24,7 +25,8 @@ export async function benchHotPath() {
   const alone = await contender('in memory', await startBrokers(1, sandbox));
   const shared = await contender('with Redis', await startBrokers(1, sandbox, { REDIS_URL: redis.url }));
   const bare = await bareFastify(alone);
-  const all = [alone, shared, bare];
+  const other = AGAINST && (await contender('the other', await startBrokers(1, sandbox, {}, AGAINST)));
+  const all = [alone, shared, bare, ...(other ? [other] : [])];
 
   console.log(`Hot path: ${CONNECTIONS} connections, ${ROUNDS} rounds of ${SECONDS} s each, Node ${process.version}`);
   await Promise.all(all.map(load)); // Warm all of them up, together, and throw that away.
@@ -47,6 +49,7 @@ export async function benchHotPath() {
       `  broker / bare Fastify ${ofBare.toFixed(2)}, median of ${ROUNDS}; wanted ${AT_LEAST}: ${ofBare >= AT_LEAST ? 'reached' : 'NOT reached'}\n` +
       `  with Redis / without ${ratio(1, 0).toFixed(2)}; with Redis / bare Fastify ${ratio(1, 2).toFixed(2)}`,
   );
+  if (other) console.log(`  broker / the other ${ratio(0, 3).toFixed(3)}`);
   const requests = rounds.reduce((sum, results) => sum + results[1].requests, 0);
   const touched = (stats) => ['hget', 'hmget', 'hset', 'get', 'set'].reduce((sum, name) => sum + (stats[name] ?? 0), 0);
   console.log(

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 
 import { findRedis } from '../dist/test/support/redis-binaries.js';
 import { lockedZip } from '../dist/apps/demo/src/locked-zip.js';
@@ -23,7 +23,10 @@ for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.e
 
 /** Starts a script of the project and waits until it says where it listens. */
 export async function start(entry, env) {
-  const child = launch(process.execPath, [join(root, entry)], { PATH: process.env.PATH, ...env });
+  const child = launch(process.execPath, [isAbsolute(entry) ? entry : join(root, entry)], {
+    PATH: process.env.PATH,
+    ...env,
+  });
   const url = await said(child, /listening on (http\S+)/);
   return { child, url };
 }
@@ -42,8 +45,10 @@ export async function startRedis() {
   return { child, port, url: `redis://127.0.0.1:${port}` };
 }
 
-/** Replicas that share a vault, a Redis if one is given, and one caller who may have every token of the client "bench". */
-export async function startBrokers(count, sandbox, env = {}) {
+/** Replicas that share a vault, a Redis if one is given, and one caller who may have every token of the client "bench".
+ *  @param from the checkout whose build they run */
+export async function startBrokers(count, sandbox, env = {}, from = root) {
+  const entry = join(from, 'dist/apps/broker/src/main.js');
   const adminKey = randomBytes(24).toString('hex');
   const settings = {
     PORT: '0',
@@ -54,9 +59,9 @@ export async function startBrokers(count, sandbox, env = {}) {
     LOG_LEVEL: 'warn',
     ...env,
   };
-  const first = await start('dist/apps/broker/src/main.js', settings);
+  const first = await start(entry, settings);
   const key = await prepare(first, sandbox, adminKey);
-  const others = Array.from({ length: count - 1 }, () => start('dist/apps/broker/src/main.js', settings));
+  const others = Array.from({ length: count - 1 }, () => start(entry, settings));
   return { brokers: [first, ...(await Promise.all(others))], key, adminKey };
 }
 

@@ -57,6 +57,12 @@ export class RunningBroker {
     if (status !== 200) throw new Error(`PUT answered ${status}: ${text}`);
   }
 
+  /** What an admin asks or orders. */
+  admin(method: string, path: string, body?: object): Promise<Answer> {
+    const [url, headers] = [`${this.url}${path}`, bearer(this.adminKey)];
+    return body ? callJson(method, url, body, headers) : call(method, url, { headers });
+  }
+
   import(archive: Uint8Array<ArrayBuffer>, fields: Record<string, string>, key = this.adminKey): Promise<Answer> {
     const form = new FormData();
     for (const [name, value] of Object.entries(fields)) form.set(name, value);

@@ -5,10 +5,14 @@ import { VaultModule } from '../vault/vault.module.js';
 import { CallerGuard } from './caller.guard.js';
 import { Callers } from './callers.js';
 import { CallersController } from './callers.controller.js';
+import { CertificateCallers } from './certificate-callers.js';
+import { JwtCallers } from './jwt-callers.js';
+import { RateLimits } from './rate-limits.js';
 
 @Module({
   imports: [VaultModule],
   controllers: [CallersController],
-  providers: [Callers, { provide: APP_GUARD, useClass: CallerGuard }],
+  providers: [Callers, CertificateCallers, JwtCallers, RateLimits, { provide: APP_GUARD, useClass: CallerGuard }],
+  exports: [RateLimits],
 })
 export class AccessModule {}

@@ -1,3 +1,4 @@
+import { applyDecorators } from '@nestjs/common';
 import { Type } from 'class-transformer';
 import {
   ArrayMaxSize,
@@ -7,6 +8,7 @@ import {
   IsIn,
   IsInt,
   IsObject,
+  IsOptional,
   IsString,
   Matches,
   Max,
@@ -14,9 +16,9 @@ import {
   ValidateNested,
 } from 'class-validator';
 
-import { CLIENT_PATTERN, type Grant, MERCHANT_PATTERN, type Role, ROLES } from '#vault';
+import { CERTIFICATE_NAME_PATTERN, CLIENT_PATTERN, type Grant, MERCHANT_PATTERN, type Role, ROLES } from '#vault';
 
-import { IfGiven } from '../http/validated.js';
+import { IfGiven, IsClientName, IsMerchantVat } from '../http/validated.js';
 
 const TEN_YEARS_SECONDS = 315_360_000;
 
@@ -42,6 +44,18 @@ export class GrantBody implements Grant {
   unrestricted = false;
 }
 
+const AreCertificateNames = () =>
+  applyDecorators(
+    IsArray(),
+    ArrayUnique(),
+    ArrayMaxSize(100),
+    IsString({ each: true }),
+    Matches(CERTIFICATE_NAME_PATTERN, {
+      each: true,
+      message: '$property must each be uri:, dns: (in lower case) or email: and the exact name, without wildcards',
+    }),
+  );
+
 /** A caller, as it is created or replaced. */
 export class CallerBody {
   @IsArray()
@@ -57,6 +71,11 @@ export class CallerBody {
   @ValidateNested({ each: true })
   @Type(() => GrantBody)
   grants: GrantBody[] = [];
+
+  /** Subject alternative names of client certificates that speak for it, such as
+   *  `uri:spiffe://cluster/ns/shops/sa/till`. No other caller may have one of them. */
+  @AreCertificateNames()
+  certificate_names: string[] = [];
 }
 
 /** What of a caller changes; the rest stays. */
@@ -74,6 +93,21 @@ export class CallerPatch {
   @ValidateNested({ each: true })
   @Type(() => GrantBody)
   grants?: GrantBody[];
+
+  @IfGiven('certificate_names')
+  @AreCertificateNames()
+  certificate_names?: string[];
+}
+
+/** For what a caller's grants are to be judged. */
+export class CanQuery {
+  @IsClientName()
+  client!: string;
+
+  /** Absent: a token bound to no merchant. */
+  @IsOptional()
+  @IsMerchantVat()
+  merchant_vat?: string;
 }
 
 export class CallerKeyBody {

@@ -2,12 +2,14 @@ import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/com
 import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
 
-import type { Role } from '#vault';
-
 import { type Access, ACCESS, type Caller, type CallerRequest, type OAuthRequest } from '../http/caller.js';
 import { OAuthProblem, Problem } from '../http/problem.js';
 import { Callers } from './callers.js';
+import { CertificateCallers } from './certificate-callers.js';
 import { readClientCredentials } from './client-credentials.js';
+import { RateLimits } from './rate-limits.js';
+
+type GuardedAccess = Exclude<Access, { kind: 'open' }>;
 
 /** Takes all that `ADMIN_KEY` may be made of, which is more than RFC 6750 §2.1 has. */
 const BEARER = /^Bearer +([\x21-\x7e]+) *$/i;
@@ -19,24 +21,19 @@ export class CallerGuard implements CanActivate {
 
   constructor(
     private readonly callers: Callers,
+    private readonly certificates: CertificateCallers,
+    private readonly limits: RateLimits,
     private readonly reflector: Reflector,
   ) {}
 
-  canActivate(context: ExecutionContext): boolean {
+  canActivate(context: ExecutionContext): boolean | Promise<boolean> {
     const access = this.#accessTo(context);
+    if (access.kind === 'open') return true;
     const request = context.switchToHttp().getRequest<CallerRequest>();
-    switch (access.kind) {
-      case 'open':
-        return true;
-      case 'bearer':
-        request.caller = this.#bearer(request, access.role);
-        return true;
-      case 'oauth':
-        Object.assign(request, this.#oauthClient(request, access.role) satisfies Partial<OAuthRequest>);
-        return true;
-      default:
-        return access satisfies never;
-    }
+    const found = access.kind === 'oauth' ? this.#oauthCaller(request) : this.#bearer(request);
+    // Only a JWT that was not seen before takes a while.
+    if (found instanceof Promise) return found.then((caller) => this.#admit(request, access, caller));
+    return this.#admit(request, access, found);
   }
 
   #accessTo(context: ExecutionContext): Access {
@@ -50,23 +47,36 @@ export class CallerGuard implements CanActivate {
     return access;
   }
 
-  #bearer(request: FastifyRequest, role: Role): Caller {
-    const { authorization } = request.headers;
-    if (authorization === undefined) {
-      throw new Problem('unauthenticated', 'send a caller key in the header Authorization: Bearer tbk_…');
+  #admit(request: CallerRequest, { kind, role }: GuardedAccess, caller: Caller | undefined): true {
+    if (!caller) {
+      throw kind === 'oauth'
+        ? new OAuthProblem('invalid_client', 'the client secret must be a valid caller key or JWT')
+        : new Problem('unauthenticated', 'the caller key or JWT is unknown, wrong, revoked or expired');
     }
-    const key = BEARER.exec(authorization)?.[1];
-    const caller = key === undefined ? undefined : this.callers.authenticate(key);
-    if (!caller) throw new Problem('unauthenticated', 'the caller key is unknown, wrong, revoked or expired');
-    if (!caller.roles.includes(role)) throw new Problem('forbidden', `this needs the role "${role}"`);
+    request.caller = caller;
+    if (!caller.roles.includes(role)) {
+      const detail = `this needs the role "${role}"`;
+      throw kind === 'oauth' ? new OAuthProblem('unauthorized_client', detail) : new Problem('forbidden', detail);
+    }
+    this.limits.take(caller);
+    return true;
+  }
+
+  /** What a request says of itself counts before what its connection says. */
+  #bearer({ headers, raw }: FastifyRequest): Caller | undefined | Promise<Caller | undefined> {
+    const { authorization } = headers;
+    if (authorization !== undefined) {
+      const key = BEARER.exec(authorization)?.[1];
+      return key === undefined ? undefined : this.callers.authenticate(key);
+    }
+    const caller = this.certificates.find(raw.socket);
+    if (!caller) throw new Problem('unauthenticated', 'send a caller key in the header Authorization: Bearer tbk_…');
     return caller;
   }
 
-  #oauthClient(request: FastifyRequest, role: Role): Pick<OAuthRequest, 'caller' | 'oauthClient'> {
+  #oauthCaller(request: CallerRequest): Caller | undefined | Promise<Caller | undefined> {
     const { client, key } = readClientCredentials(request);
-    const caller = this.callers.authenticate(key);
-    if (!caller) throw new OAuthProblem('invalid_client', 'the client secret must be a valid caller key');
-    if (!caller.roles.includes(role)) throw new OAuthProblem('unauthorized_client', `this needs the role "${role}"`);
-    return { caller, oauthClient: client };
+    Object.assign(request, { oauthClient: client } satisfies Partial<OAuthRequest>);
+    return this.callers.authenticate(key);
   }
 }

@@ -1,23 +1,57 @@
-import { Body, Controller, Delete, Get, HttpCode, HttpStatus, Param, Patch, Post, Put, Req, Res } from '@nestjs/common';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import {
+  Body,
+  Controller,
+  Delete,
+  Get,
+  HttpCode,
+  HttpStatus,
+  Param,
+  Patch,
+  Post,
+  Put,
+  Query,
+  Req,
+  Res,
+} from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
 
-import { type CallerRecord, replaceCaller, revokeKey, Vault } from '#vault';
+import { type CallerRecord, decide, type Refusal, replaceCaller, revokeKey, soleHolder, Vault } from '#vault';
 
-import { Needs } from '../http/caller.js';
-import { expectedBy, setETag } from '../http/etag.js';
+import { type CallerRequest, Needs } from '../http/caller.js';
+import { setETag } from '../http/etag.js';
 import { Problem } from '../http/problem.js';
-import { validated, validName } from '../http/validated.js';
-import { CallerBody, CallerKeyBody, CallerPatch } from './caller.dto.js';
+import { validated, validatedQuery, validName } from '../http/validated.js';
+import { Acts } from '../vault/acts.js';
+import { CallerBody, CallerKeyBody, CallerPatch, CanQuery } from './caller.dto.js';
+import { Callers } from './callers.js';
+import { shownCaller } from './shown-caller.js';
+
+const WHY_NOT: Readonly<Record<Refusal, string>> = {
+  role: 'the caller does not have the role "token"',
+  client: 'no grant names the client',
+  merchant: 'a grant names the client, but none the merchant',
+  unrestricted: 'a grant names the client, but none allows tokens bound to no merchant',
+};
 
 /** Who may call, and their keys. A key is shown once; only its hash is kept. */
 @Controller('v1/callers')
 @Needs('admin')
 export class CallersController {
-  constructor(private readonly vault: Vault) {}
+  readonly #lastUseOf = (id: string) => this.callers.lastUseOf(id);
+
+  constructor(
+    private readonly vault: Vault,
+    private readonly callers: Callers,
+    private readonly acts: Acts,
+  ) {}
 
   @Get()
   list() {
-    return { items: this.vault.callers.toSorted((a, b) => (a.name < b.name ? -1 : 1)).map(shown) };
+    return {
+      items: this.vault.callers
+        .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+        .map((each) => shownCaller(each, this.#lastUseOf)),
+    };
   }
 
   @Get(':name')
@@ -25,19 +59,33 @@ export class CallersController {
     return this.#shown(this.vault.findCaller(name), name, reply);
   }
 
+  /** Whether the caller may have a token, and which grant says so; for an admin, whether the client is there as well. */
+  @Get(':name/can')
+  can(@Param('name', validName) name: string, @Query(validatedQuery) { client, merchant_vat }: CanQuery) {
+    const decision = decide(there(this.vault.findCaller(name), name), client, merchant_vat);
+    const record = this.vault.findClient(client);
+    return {
+      caller: name,
+      client,
+      merchant_vat,
+      allowed: typeof decision !== 'string',
+      why: typeof decision === 'string' ? WHY_NOT[decision] : 'this grant allows it',
+      grant: typeof decision === 'string' ? null : decision,
+      client_state: record ? (record.enabled ? 'enabled' : 'disabled') : 'unknown',
+    };
+  }
+
   @Put(':name')
   async put(
     @Param('name', validName) name: string,
-    @Body(validated) { roles, grants }: CallerBody,
-    @Req() request: FastifyRequest,
+    @Body(validated) { roles, grants, certificate_names: certificateNames }: CallerBody,
+    @Req() request: CallerRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
     const isNew = this.vault.findCaller(name) === undefined;
-    const given = { roles, grants: plain(grants) };
-    const caller = await this.vault.changeCaller(
-      name,
-      (current, at) => replaceCaller(current, name, given, at),
-      expectedBy(request),
+    const given = { roles, grants: plain(grants), certificateNames };
+    const caller = await this.acts.changeCaller(request, 'replaced', name, (current, at) =>
+      soleHolder(replaceCaller(current, name, given, at), this.vault.callers),
     );
     void reply.code(isNew ? HttpStatus.CREATED : HttpStatus.OK);
     return this.#shown(caller, name, reply);
@@ -46,49 +94,52 @@ export class CallersController {
   @Patch(':name')
   async patch(
     @Param('name', validName) name: string,
-    @Body(validated) { roles, grants }: CallerPatch,
-    @Req() request: FastifyRequest,
+    @Body(validated) { roles, grants, certificate_names }: CallerPatch,
+    @Req() request: CallerRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
-    const caller = await this.vault.changeCaller(
-      name,
-      (current, at) => {
-        const known = there(current, name);
-        const given = { roles: roles ?? known.roles, grants: grants ? plain(grants) : known.grants };
-        return replaceCaller(known, name, given, at);
-      },
-      expectedBy(request),
-    );
+    const caller = await this.acts.changeCaller(request, 'changed', name, (current, at) => {
+      const known = there(current, name);
+      const given = {
+        roles: roles ?? known.roles,
+        grants: grants ? plain(grants) : known.grants,
+        certificateNames: certificate_names ?? known.certificateNames,
+      };
+      return soleHolder(replaceCaller(known, name, given, at), this.vault.callers);
+    });
     return this.#shown(caller, name, reply);
   }
 
   @Delete(':name')
   @HttpCode(HttpStatus.NO_CONTENT)
-  async delete(@Param('name', validName) name: string, @Req() request: FastifyRequest) {
+  async delete(@Param('name', validName) name: string, @Req() request: CallerRequest) {
     const remove = (current: CallerRecord | undefined) => void there(current, name);
-    await this.vault.changeCaller(name, remove, expectedBy(request));
+    await this.acts.changeCaller(request, 'deleted', name, remove);
   }
 
   @Post(':name/keys')
   async addKey(
     @Param('name', validName) name: string,
     @Body(validated) { expires_in }: CallerKeyBody,
+    @Req() request: CallerRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
-    const { id, key, expiresAt } = await this.vault.addCallerKey(name, expires_in);
+    const { id, key, expiresAt } = await this.acts.addCallerKey(request, name, expires_in);
     void reply.header('Cache-Control', 'no-store');
     return { id, key: key.reveal(), expires_at: expiresAt };
   }
 
   @Delete(':name/keys/:id')
   @HttpCode(HttpStatus.NO_CONTENT)
-  async revokeKey(@Param('name', validName) name: string, @Param('id') id: string) {
-    await this.vault.changeCaller(name, (current, at) => revokeKey(there(current, name), id, at));
+  async revokeKey(@Param('name', validName) name: string, @Param('id') id: string, @Req() request: CallerRequest) {
+    await this.acts.changeCaller(request, 'key_revoked', name, (current, at) =>
+      revokeKey(there(current, name), id, at),
+    );
   }
 
   #shown(caller: CallerRecord | undefined, name: string, reply: FastifyReply) {
     setETag(reply, this.vault.versionOf('caller', name));
-    return shown(there(caller, name));
+    return shownCaller(there(caller, name), this.#lastUseOf);
   }
 }
 
@@ -100,15 +151,4 @@ function there(current: CallerRecord | undefined, name: string): CallerRecord {
 /** The grants without the class that read them. */
 function plain(grants: CallerBody['grants']) {
   return grants.map(({ client, merchants, unrestricted }) => ({ client, merchants, unrestricted }));
-}
-
-function shown({ name, roles, grants, keys, createdAt, updatedAt }: CallerRecord) {
-  return {
-    name,
-    roles,
-    grants,
-    keys: keys.map(({ id, createdAt: created_at, expiresAt: expires_at }) => ({ id, created_at, expires_at })),
-    created_at: createdAt,
-    updated_at: updatedAt,
-  };
 }

@@ -1,29 +1,52 @@
-import { Injectable, type OnModuleDestroy } from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 
-import { callerKeyId, callerKeyMatches, type CallerRecord, hashOfCallerKey, Vault } from '#vault';
+import {
+  callerKeyId,
+  callerKeyMatches,
+  type CallerRecord,
+  hashOfCallerKey,
+  noteKeyUse,
+  Vault,
+  VaultError,
+} from '#vault';
 
 import { BrokerConfig } from '../config/broker-config.js';
 import type { Caller } from '../http/caller.js';
+import { JwtCallers } from './jwt-callers.js';
 
 interface KeyEntry {
   readonly caller: Caller;
   readonly hash: Buffer;
-  /** ms since 1970. */
+  /** ms since 1970, as all three. */
   readonly expiresAtMs: number;
+  /** By any replica, as far as the vault knows. */
+  readonly notedAtMs: number;
+  usedAtMs: number;
 }
+
+/** Three parts of base64url, the first beginning with `{"`: a JWS in compact form (RFC 7515 §7.1). */
+const JWT = /^eyJ[\w-]*\.[\w-]*\.[\w-]*$/;
 
 /** The admin to begin with, whose key is a setting. No caller in the vault can have its name. */
 const BUILT_IN_ADMIN: Caller = { name: '@admin', roles: ['ops', 'admin'], grants: [] };
 
-/** Finds out who holds a caller key. */
+/** How old what the vault knows of a key's use may be, and how often that is looked at, in ms. A write makes every replica
+ *  read the vault again: so it is rare. */
+const NOTED_FOR_MS = 21_600_000;
+const NOTE_EVERY_MS = 60_000;
+
+/** Finds out who holds a caller key, and remembers when each was used. */
 @Injectable()
-export class Callers implements OnModuleDestroy {
+export class Callers implements OnApplicationBootstrap, OnModuleDestroy {
+  readonly #log = new Logger('access');
   readonly #adminKeyHash: Buffer | undefined;
   readonly #unsubscribe: () => void;
+  readonly #timer = setInterval(() => void this.noteUse(), NOTE_EVERY_MS).unref();
   #keys = new Map<string, KeyEntry>();
 
   constructor(
     private readonly vault: Vault,
+    private readonly jwts: JwtCallers,
     { adminKey }: BrokerConfig,
   ) {
     this.#adminKeyHash = adminKey && hashOfCallerKey(adminKey.reveal());
@@ -31,25 +54,76 @@ export class Callers implements OnModuleDestroy {
     this.#unsubscribe = vault.onChange(() => this.#index());
   }
 
-  onModuleDestroy(): void {
-    this.#unsubscribe();
+  /** Not before: until then nobody hears the log. */
+  onApplicationBootstrap(): void {
+    const hasAdmin = this.vault.callers.some(({ roles, keys }) => roles.includes('admin') && keys.length > 0);
+    if (hasAdmin && this.#adminKeyHash) this.#log.warn({ event: 'built_in_admin_still_on' });
+    if (!hasAdmin && !this.#adminKeyHash) this.#log.warn({ event: 'no_admin' });
   }
 
-  /** @returns undefined if the key is unknown, wrong, revoked or expired */
-  authenticate(key: string): Caller | undefined {
+  onModuleDestroy(): void {
+    this.#unsubscribe();
+    clearInterval(this.#timer);
+  }
+
+  /** @param credential a caller key, or a JWT
+   *  @returns undefined if it is unknown, wrong, revoked or expired; a promise only for a JWT that was not seen before */
+  authenticate(credential: string): Caller | undefined | Promise<Caller | undefined> {
+    return JWT.test(credential) ? this.jwts.authenticate(credential) : this.#holderOf(credential);
+  }
+
+  /** When a key was last used: here to the millisecond, elsewhere to the quarter of a day. ISO 8601. */
+  lastUseOf(id: string): string | undefined {
+    const { usedAtMs = 0 } = this.#keys.get(id) ?? {};
+    return usedAtMs === 0 ? undefined : new Date(usedAtMs).toISOString();
+  }
+
+  /** Puts into the vault what it does not know yet of the use of keys. */
+  async noteUse(): Promise<void> {
+    const used = new Map<string, Map<string, number>>();
+    for (const [id, { caller, usedAtMs, notedAtMs }] of this.#keys) {
+      if (usedAtMs - notedAtMs < NOTED_FOR_MS) continue;
+      used.set(caller.name, (used.get(caller.name) ?? new Map<string, number>()).set(id, usedAtMs));
+    }
+    for (const [name, usedAtMs] of used) {
+      try {
+        await this.vault.changeCaller(name, (current) => current && noteKeyUse(current, usedAtMs));
+      } catch (error) {
+        if (!(error instanceof VaultError)) throw error;
+        // Mounted files cannot be written: then every replica knows what it has seen itself.
+        if (error.code === 'read_only') return;
+        this.#log.warn({ event: 'key_use_not_noted', caller: name, code: error.code });
+      }
+    }
+  }
+
+  #holderOf(key: string): Caller | undefined {
     const entry = this.#keys.get(callerKeyId(key) ?? '');
-    if (entry && callerKeyMatches(key, entry.hash)) return entry.expiresAtMs > Date.now() ? entry.caller : undefined;
+    if (entry && callerKeyMatches(key, entry.hash)) {
+      const now = Date.now();
+      if (entry.expiresAtMs <= now) return undefined;
+      entry.usedAtMs = now;
+      return entry.caller;
+    }
     return this.#adminKeyHash && callerKeyMatches(key, this.#adminKeyHash) ? BUILT_IN_ADMIN : undefined;
   }
 
   #index(): void {
-    this.#keys = new Map(this.vault.callers.flatMap((caller) => keysOf(caller)));
+    const before = this.#keys;
+    this.#keys = new Map(
+      this.vault.callers.flatMap((caller) =>
+        caller.keys.map((key) => [key.id, entryOf(caller, key, before.get(key.id))]),
+      ),
+    );
   }
 }
 
-function keysOf(caller: CallerRecord): [string, KeyEntry][] {
-  return caller.keys.map(({ id, hash, expiresAt }) => [
-    id,
-    { caller, hash, expiresAtMs: expiresAt === undefined ? Infinity : Date.parse(expiresAt) },
-  ]);
+function entryOf(
+  caller: CallerRecord,
+  { hash, expiresAt, lastUsedAt }: CallerRecord['keys'][number],
+  before: KeyEntry | undefined,
+): KeyEntry {
+  const notedAtMs = lastUsedAt === undefined ? 0 : Date.parse(lastUsedAt);
+  const expiresAtMs = expiresAt === undefined ? Infinity : Date.parse(expiresAt);
+  return { caller, hash, expiresAtMs, notedAtMs, usedAtMs: Math.max(notedAtMs, before?.usedAtMs ?? 0) };
 }

@@ -50,6 +50,7 @@ export interface JwtIssuerConfig {
   readonly jwksCaFile: string | undefined;
   /** A file with a bearer token to show when the keys are fetched, as Kubernetes' API server wants one. */
   readonly jwksTokenFile: string | undefined;
+  /** How it may sign: asymmetric, as RFC 7518 §3.1 calls them. */
   readonly algorithms: readonly string[];
   readonly callers: readonly JwtCallerRule[];
 }
@@ -63,12 +64,21 @@ export interface JwtCallerRule {
   readonly claims: Readonly<Record<string, string>>;
 }
 
-/** Paths: the files are read again when they change. */
+/** Paths, and what the files held at first: they are read again when they change. */
 export interface TlsConfig {
   readonly certFile: string;
   readonly keyFile: string;
   /** Authorities whose client certificates are asked for and believed. */
   readonly clientCaFile: string | undefined;
+  readonly files: TlsFiles;
+}
+
+/** All in PEM. Undefined is what could not be read, or is not set. */
+export interface TlsFiles {
+  /** The server's own certificate, and then those that lead from it to its authority. */
+  readonly cert: string | undefined;
+  readonly key: Secret | undefined;
+  readonly clientCa: string | undefined;
 }
 
 export interface LimitsConfig {

@@ -159,7 +159,7 @@ function Fraction(min: number, max: number) {
   return rule(
     `be a number from ${min} to ${max}`,
     (value) => typeof value === 'number' && within(value, min, max),
-    (text) => (/^\d*\.?\d+$/.test(text) ? Number(text) : text),
+    (text) => (/^(\d+(\.\d+)?|\.\d+)$/.test(text) ? Number(text) : text),
   );
 }
 
@@ -167,7 +167,7 @@ function BaseUrl() {
   return rule(
     'be an absolute http or https URL without user, query or fragment',
     (value) => typeof value === 'string' && isBaseUrl(value),
-    (text) => text.replace(/\/+$/, ''),
+    withoutSlashes,
   );
 }
 
@@ -187,6 +187,12 @@ function Addresses() {
 
 function within(value: number, min: number, max: number): boolean {
   return value >= min && value <= max;
+}
+
+function withoutSlashes(url: string): string {
+  let end = url.length;
+  while (url[end - 1] === '/') end -= 1;
+  return url.slice(0, end);
 }
 
 function isBaseUrl(text: string): boolean {

@@ -14,6 +14,7 @@ import {
   type UpstreamConfig,
 } from './broker-config.js';
 import { Environment } from './environment.js';
+import { isPlainHttpAbroad } from './plain-http.js';
 import { readJwtIssuers } from './read-jwt-issuers.js';
 import { readRedis, readVaultRedis } from './read-redis.js';
 import { readTls } from './read-tls.js';
@@ -21,7 +22,6 @@ import { codeOf, keptSecret, readNamed, withSecretFiles } from './secrets.js';
 
 /** Where development keeps the keys that nobody gave it. */
 const DEVELOPMENT_KEYS = { vaultKeys: 'data/master.key', adminKey: 'data/admin.key' };
-const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 
 export const SETTING_NAMES: readonly string[] = [
   ...new Set(
@@ -201,10 +201,4 @@ function readCa(
     problems.push(`${name} must hold a certificate in PEM`);
   }
   return ca;
-}
-
-function isPlainHttpAbroad(text: string): boolean {
-  if (!URL.canParse(text)) return false;
-  const { protocol, hostname } = new URL(text);
-  return protocol === 'http:' && !LOOPBACK.test(hostname);
 }

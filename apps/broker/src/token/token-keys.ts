@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 
 import { type TokenKey, tokenKey, type TokenSubject } from '#token';
-import { type ClientRecord, isGranted, Vault } from '#vault';
+import { type ClientRecord, decide, Vault } from '#vault';
 
 import type { Caller } from '../http/caller.js';
 import { Problem } from '../http/problem.js';
@@ -23,7 +23,7 @@ export class TokenKeys {
 
   /** @throws Problem `forbidden`, `not_found` or `client_disabled` */
   find(caller: Caller, client: string, merchantVat: string | undefined, scope?: string): TokenKey {
-    if (!isGranted(caller.grants, client, merchantVat)) {
+    if (typeof decide(caller, client, merchantVat) === 'string') {
       const what = merchantVat === undefined ? 'tokens bound to no merchant' : `tokens of ${merchantVat}`;
       throw new Problem('forbidden', `no grant allows the caller ${what} for the client ${client}`);
     }

@@ -1,0 +1,159 @@
+import { ROLES, type Role } from '#vault';
+
+import { RunningBroker } from '../support/broker.js';
+import { type Answer, basic, bearer } from '../support/http.js';
+import { eventually } from '../support/processes.js';
+import { expectProblem } from '../support/problems.js';
+import { rawRequest } from '../support/raw-http.js';
+import { allRoutes } from '../support/routes.js';
+import { RunningSandbox } from '../support/sandbox.js';
+
+/** Whom each route serves. A route that is not here fails the suite: whoever adds one says it once more. */
+const SERVES: Readonly<Record<string, Role | 'everybody' | 'OAuth clients with the role token'>> = {
+  'POST /v1/tokens': 'token',
+  'POST /v1/tokens/invalidate': 'token',
+  'POST /connect/token': 'OAuth clients with the role token',
+  'POST /integrator-authentication/connect/token': 'OAuth clients with the role token',
+  'GET /v1/tokens': 'ops',
+  'GET /v1/tokens/explain': 'ops',
+  'GET /health': 'ops',
+  'GET /metrics': 'ops',
+  'GET /v1/clients': 'admin',
+  'GET /v1/clients/:name': 'admin',
+  'PUT /v1/clients/:name': 'admin',
+  'PATCH /v1/clients/:name': 'admin',
+  'DELETE /v1/clients/:name': 'admin',
+  'POST /v1/clients/import': 'admin',
+  'POST /v1/clients/:name/secrets': 'admin',
+  'DELETE /v1/clients/:name/secrets/:fingerprint': 'admin',
+  'POST /v1/clients/:name/test': 'admin',
+  'GET /v1/callers': 'admin',
+  'GET /v1/callers/:name': 'admin',
+  'GET /v1/callers/:name/can': 'admin',
+  'PUT /v1/callers/:name': 'admin',
+  'PATCH /v1/callers/:name': 'admin',
+  'DELETE /v1/callers/:name': 'admin',
+  'POST /v1/callers/:name/keys': 'admin',
+  'DELETE /v1/callers/:name/keys/:id': 'admin',
+  'POST /v1/vault/rekey': 'admin',
+  'GET /v1/vault/backup': 'admin',
+  'POST /v1/vault/restore': 'admin',
+  'GET /health/live': 'everybody',
+  'GET /health/ready': 'everybody',
+};
+
+const routes = await allRoutes();
+const guarded = routes.filter(({ name }) => SERVES[name] !== 'everybody' && SERVES[name] !== undefined);
+
+const keys = new Map<string, string>();
+let broker: RunningBroker;
+
+beforeAll(async () => {
+  broker = await RunningBroker.start(await RunningSandbox.start());
+  await broker.addClient('acme');
+  const grants = [{ client: '*', merchants: ['*'], unrestricted: true }];
+  for (const role of ROLES) keys.set(role, await broker.addCaller(`only-${role}`, [role], grants));
+  keys.set('nothing', await broker.addCaller('nothing', [], grants));
+  for (const role of ROLES) {
+    for (const state of ['expired', 'revoked', 'deleted']) {
+      const name = `${state}-${role}`;
+      await broker.addCaller(name, [role], grants);
+      const made = await broker.admin('POST', `/v1/callers/${name}/keys`, state === 'expired' ? { expires_in: 1 } : {});
+      keys.set(name, String(made.json['key']));
+      if (state === 'revoked') await broker.admin('DELETE', `/v1/callers/${name}/keys/${String(made.json['id'])}`);
+      if (state === 'deleted') await broker.admin('DELETE', `/v1/callers/${name}`);
+    }
+  }
+  const bodyOf = { client: 'acme', merchant_vat: 'DK12345678' };
+  for (const role of ROLES) {
+    const ofExpired = async () => (await broker.token(keys.get(`expired-${role}`)!, bodyOf)).status;
+    await eventually(async () => (await ofExpired()) === 401 || undefined);
+  }
+});
+
+it('every route has an entry, and says the same of itself', () => {
+  const declared = routes.map(({ name, access }) => [
+    name,
+    access?.kind === 'open'
+      ? 'everybody'
+      : access?.kind === 'oauth'
+        ? `OAuth clients with the role ${access.role}`
+        : access?.role,
+  ]);
+  expect(Object.fromEntries(declared)).toEqual(SERVES);
+});
+
+/** Sends what harms nothing, whoever is let in. */
+function send(method: string, path: string, headers: Record<string, string>): Promise<Answer> {
+  const at = path.replace(':name', 'nobody').replace(':fingerprint', '0'.repeat(16)).replace(':id', '0'.repeat(12));
+  const hasBody = method !== 'GET' && method !== 'DELETE';
+  const type = path.endsWith('connect/token') ? 'application/x-www-form-urlencoded' : 'application/json';
+  return rawRequest(
+    method,
+    broker.url,
+    at,
+    { ...headers, ...(hasBody && { 'content-type': type }) },
+    hasBody ? BODY[type] : undefined,
+  );
+}
+
+const BODY: Readonly<Record<string, string>> = {
+  'application/json': '{}',
+  'application/x-www-form-urlencoded': 'grant_type=client_credentials&merchant_vat=DK12345678',
+};
+
+describe.each(guarded)('$name', ({ name, method, path, access }) => {
+  const serves = SERVES[name]!;
+  const isOAuth = access?.kind === 'oauth';
+  const role: Role = isOAuth ? 'token' : (serves as Role);
+  const as = (key: string) => send(method, path, isOAuth ? basic('acme', key) : bearer(key));
+  /** In the words of either kind of route. */
+  const expectRefused = (answer: Answer, status: number) => {
+    if (!isOAuth) {
+      expectProblem(answer, status, status === 401 ? 'unauthenticated' : 'forbidden');
+    } else {
+      const error = status === 401 ? 'invalid_client' : 'unauthorized_client';
+      expect([answer.status, answer.json['error']]).toEqual([status === 401 ? 401 : 400, error]);
+    }
+    expect(answer.headers.get('www-authenticate') ?? '').toMatch(
+      status !== 401 ? /^$/ : isOAuth ? /^Basic / : /^Bearer /,
+    );
+  };
+
+  it('is closed without credentials', async () => {
+    expectRefused(await send(method, path, {}), 401);
+  });
+
+  it.each(['tbk_wrong', `tbk_${'0'.repeat(12)}${'A'.repeat(43)}${'0'.repeat(8)}`, 'eyJhbGciOiJub25lIn0.e30.', 'wrong'])(
+    'is closed to the wrong credentials %s',
+    async (wrong) => {
+      expectRefused(await as(wrong), 401);
+    },
+  );
+
+  it.each(['expired', 'revoked', 'deleted'])(
+    'is closed to a key that is %s, whatever it was good for',
+    async (state) => {
+      for (const each of ROLES) expectRefused(await as(keys.get(`${state}-${each}`)!), 401);
+    },
+  );
+
+  it.each([...ROLES.filter((each) => each !== role), 'nothing'])(
+    'is closed to a caller with the role %s',
+    async (other) => {
+      expectRefused(await as(keys.get(other)!), 403);
+    },
+  );
+
+  it(`is open to a caller with the role ${role}`, async () => {
+    const { status } = await as(keys.get(role)!);
+    expect([200, 201, 204, 400, 404, 415]).toContain(status);
+  });
+});
+
+describe.each(routes.filter(({ name }) => SERVES[name] === 'everybody'))('$name', ({ method, path }) => {
+  it.each(['none', ...ROLES, 'nothing', 'expired-token'])('is open to everybody: %s', async (who) => {
+    const key = keys.get(who);
+    expect((await send(method, path, key === undefined ? {} : bearer(key))).status).toBe(200);
+  });
+});
