@@ -9,9 +9,11 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Vault, VaultError } from '#vault';
 
 import { AppModule } from './app.module.js';
+import { Refusals } from './audit/refusals.js';
 import { type BrokerConfig, ConfigError } from './config/broker-config.js';
 import { loadConfig } from './config/config.module.js';
 import { Drain } from './http/drain.js';
+import { harden } from './hardening.js';
 import { createFastify } from './http/fastify.js';
 import { ProblemFilter } from './http/problem.filter.js';
 import { Routes } from './http/routes.js';
@@ -22,6 +24,7 @@ const EXIT_CONFIG = 78;
 /** How often connections without a request are closed while draining. */
 const SWEEP_MS = 100;
 
+harden();
 try {
   const stopped = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
   const config = loadConfig();
@@ -32,7 +35,10 @@ try {
   process.on('unhandledRejection', (error) => log.error({ event: 'internal_error', error }));
   await app.init();
   // Not Nest's own listen: it logs a failure too, beside the line below that says it.
-  const address = await app.getHttpAdapter().getInstance().listen({ port: config.port, host: config.host });
+  const address = await app
+    .getHttpAdapter()
+    .getInstance()
+    .listen({ port: config.port, host: hostOf(config) });
   log.log({
     event: 'started',
     tokens: config.redis ? 'shared in Redis' : 'in memory, one replica',
@@ -47,7 +53,8 @@ try {
   await drain(app, config, log);
 } catch (error) {
   process.stderr.write(`${reasonOf(error)}\n`);
-  process.exitCode = error instanceof ConfigError ? EXIT_CONFIG : 1;
+  // Not just the exit code: connections to Redis that are open by now would keep the process alive.
+  process.exit(error instanceof ConfigError ? EXIT_CONFIG : 1);
 }
 
 async function create(config: BrokerConfig): Promise<NestFastifyApplication> {
@@ -59,6 +66,8 @@ async function create(config: BrokerConfig): Promise<NestFastifyApplication> {
     logger: false,
   });
   app.useGlobalFilters(filter);
+  const refusals = app.get(Refusals);
+  filter.onRefusal = (code, request) => refusals.note(code, request);
   const state = app.get(Drain);
   app
     .getHttpAdapter()
@@ -68,6 +77,11 @@ async function create(config: BrokerConfig): Promise<NestFastifyApplication> {
       done();
     });
   return app;
+}
+
+/** For `localhost`, Fastify would open a second server, on ::1, that knows none of our limits. */
+function hostOf({ host }: BrokerConfig): string {
+  return host === 'localhost' ? '127.0.0.1' : host;
 }
 
 /** Says that it is not ready, serves on until load balancers have seen that, then answers what is under way. */

@@ -27,15 +27,17 @@ export function addCallerCommands(program: Command): void {
     });
   callers
     .command('put')
-    .summary('create one, or replace its roles and grants')
+    .summary('create one, or replace all but its keys')
     .argument('<caller>')
     .requiredOption('--role <role...>', 'token, ops or admin')
     .option('--grant <grant...>', 'client=merchants, such as acme=DK12345678,FI* or acme-*=*; client= for none')
     .option('--unrestricted', 'with tokens bound to no merchant as well')
+    .option('--certificate-name <name...>', 'of client certificates: uri:spiffe://…, dns:… or email:…, exactly')
     .action(async (caller: string, options: PutOptions, command: Command) => {
       const grants = (options.grant ?? []).map((grant) => readGrant(grant, options.unrestricted === true));
       const { api, output } = await sessionOf(command);
-      const { json } = await api.call('PUT', path(caller), { roles: options.role, grants });
+      const body = { roles: options.role, grants, certificate_names: options.certificateName ?? [] };
+      const { json } = await api.call('PUT', path(caller), body);
       output.show(json, () => lines(json));
     });
   callers
@@ -74,6 +76,7 @@ interface PutOptions {
   readonly role: string[];
   readonly grant?: string[];
   readonly unrestricted?: boolean;
+  readonly certificateName?: string[];
 }
 
 function readGrant(text: string, unrestricted: boolean) {

@@ -10,7 +10,11 @@ export interface HeldToken {
   readonly startedAtMs: number;
   readonly refreshAtMs: number;
   readonly expiresAtMs: number;
+  /** Where this replica got it: from the upstream, or from another replica by way of the shared store. */
+  readonly source: TokenSource;
 }
+
+export type TokenSource = 'upstream' | 'store';
 
 /** Tokens put into the store at once. */
 const SEEDS_AT_ONCE = 32;

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { type Clock, within } from './clock.js';
 import { IssuerError } from './errors.js';
 import type { RefreshCause, TokenEvent } from './events.js';
+import type { TokenSource } from './held-token.js';
 import type { TokenKey } from './key.js';
 import { BUSY_POLL_MS, coolingMs, coolingOf, LEASE_RESERVE_MS, type TokenPolicy } from './policy.js';
 import type { IssuedToken, Lease, StoredToken, TokenIssuer, TokenStore } from './ports.js';
@@ -33,6 +34,7 @@ export interface RefreshRequest {
 export interface ObtainedToken {
   readonly stored: StoredToken;
   readonly asOfMs: number;
+  readonly source: TokenSource;
 }
 
 /**
@@ -62,7 +64,7 @@ export class Refresher {
         const outcome = await store.acquire(key, { owner, leaseMs, ...request });
         switch (outcome.kind) {
           case 'hit':
-            return { stored: outcome.token, asOfMs: askedAtMs };
+            return { stored: outcome.token, asOfMs: askedAtMs, source: 'store' };
           case 'failed': {
             const { code, message, scope, remainingMs } = outcome.failure;
             throw new IssuerError(code, message, { scope, retryAfterMs: remainingMs });
@@ -131,7 +133,7 @@ export class Refresher {
     const outcome = await store.commit(lease, issued);
     if (outcome.kind === 'superseded') {
       onEvent({ kind: 'duplicate', key, tokenId: issued.token.tokenId });
-      return outcome.token && { stored: outcome.token, asOfMs };
+      return outcome.token && { stored: outcome.token, asOfMs, source: 'store' };
     }
     onEvent({
       kind: 'refreshed',
@@ -143,7 +145,7 @@ export class Refresher {
       tookMs: clock.now() - startedAtMs,
       alone: lease.alone === true,
     });
-    return { stored: outcome.token, asOfMs };
+    return { stored: outcome.token, asOfMs, source: 'upstream' };
   }
 
   /** One grant, given up after the longest hold even if the issuer does not heed the signal. */

@@ -197,7 +197,7 @@ export class TokenBroker {
     }
   }
 
-  #remember(entry: Entry, { stored, asOfMs }: ObtainedToken): HeldToken {
+  #remember(entry: Entry, { stored, asOfMs, source }: ObtainedToken): HeldToken {
     const { policy, random } = this.#parts;
     const expiresAtMs = asOfMs + stored.remainingMs;
     const startedAtMs = expiresAtMs - stored.lifeMs;
@@ -205,7 +205,8 @@ export class TokenBroker {
     entry.failure = undefined;
     entry.restUntilMs = -Infinity;
     entry.asked = false;
-    return (entry.held = { token: stored.token, generation: stored.generation, startedAtMs, refreshAtMs, expiresAtMs });
+    const { token, generation } = stored;
+    return (entry.held = { token, generation, startedAtMs, refreshAtMs, expiresAtMs, source });
   }
 
   #rememberFailure(entry: Entry, error: unknown): never {

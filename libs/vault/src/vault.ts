@@ -23,6 +23,8 @@ export interface CallerKeyShownOnce {
 /** What a change may start from: any version, none (`absent`), any but none (`present`), or one. */
 export type Expected = 'any' | 'absent' | 'present' | number;
 
+type CallerEdit = (current: CallerRecord | undefined, at: Moment) => CallerRecord | undefined;
+
 /** Whether a change was made through this vault, or was found in the store. */
 export type ChangedBy = 'us' | 'others';
 
@@ -123,11 +125,7 @@ export class Vault {
   }
 
   /** The same for a caller. */
-  async changeCaller(
-    name: string,
-    edit: (current: CallerRecord | undefined, at: Moment) => CallerRecord | undefined,
-    expected: Expected = 'any',
-  ): Promise<CallerRecord | undefined> {
+  async changeCaller(name: string, edit: CallerEdit, expected: Expected = 'any'): Promise<CallerRecord | undefined> {
     return this.#change((at) => {
       this.#demand('caller', name, expected);
       const current = this.findCaller(name);
@@ -137,12 +135,17 @@ export class Vault {
   }
 
   /** Makes a key for a caller. The answer is the only place where it ever stands.
+   *  @param change what `changeCaller` does by default with the edit that adds it
    *  @throws VaultError `not_found`, `conflict` */
-  async addCallerKey(name: string, expiresInSeconds?: number): Promise<CallerKeyShownOnce> {
+  async addCallerKey(
+    name: string,
+    expiresInSeconds?: number,
+    change: (edit: CallerEdit) => Promise<unknown> = (edit) => this.changeCaller(name, edit),
+  ): Promise<CallerKeyShownOnce> {
     const { id, key, hash } = newCallerKey();
     const expiresAt =
       expiresInSeconds === undefined ? undefined : new Date(this.nowMs() + expiresInSeconds * 1_000).toISOString();
-    await this.changeCaller(name, (caller, at) => {
+    await change((caller, at) => {
       if (!caller) throw new VaultError('not_found', `there is no caller ${name}`);
       return addKey(caller, { id, hash, createdAt: at.now, ...(expiresAt !== undefined && { expiresAt }) }, at);
     });

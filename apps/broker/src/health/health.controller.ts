@@ -1,23 +1,26 @@
 import { Controller, Get, Header, Inject, Optional } from '@nestjs/common';
 import { HealthCheckService, HealthIndicatorService } from '@nestjs/terminus';
 
-import { Open } from '../http/caller.js';
+import { Vault } from '#vault';
+
+import { Needs, Open } from '../http/caller.js';
 import { Drain } from '../http/drain.js';
 import { SharedRedis } from '../redis/shared-redis.js';
 import { systemClock } from '../config/system-clock.js';
 
 @Controller('health')
-@Open()
 export class HealthController {
   constructor(
     private readonly health: HealthCheckService,
     private readonly indicators: HealthIndicatorService,
     private readonly drain: Drain,
+    private readonly vault: Vault,
     @Optional() @Inject(SharedRedis) private readonly shared: SharedRedis | undefined,
   ) {}
 
   /** The process runs. Depends on nothing outside. */
   @Get('live')
+  @Open()
   @Header('Cache-Control', 'no-store')
   live() {
     return { status: 'ok' };
@@ -25,15 +28,29 @@ export class HealthController {
 
   /** May take traffic: the settings were read and the vault opened, or nothing would listen; and it is not draining. */
   @Get('ready')
+  @Open()
   @Header('Cache-Control', 'no-store')
   ready() {
+    return this.health.check([() => this.#traffic(), () => this.indicators.check('tokens').up(this.#tokens())]);
+  }
+
+  /** Each part, for operators. Of the vault: how much it holds, and what of it cannot be opened. */
+  @Get()
+  @Needs('ops')
+  @Header('Cache-Control', 'no-store')
+  parts() {
+    const { clients, callers, locked, outdated } = this.vault;
+    const counts = { clients: clients.length, callers: callers.length, locked: locked.size, outdated };
     return this.health.check([
-      () => {
-        const traffic = this.indicators.check('traffic');
-        return this.drain.draining ? traffic.down('draining') : traffic.up();
-      },
+      () => this.#traffic(),
       () => this.indicators.check('tokens').up(this.#tokens()),
+      () => this.indicators.check('vault').up({ degraded: locked.size > 0, ...counts }),
     ]);
+  }
+
+  #traffic() {
+    const traffic = this.indicators.check('traffic');
+    return this.drain.draining ? traffic.down('draining') : traffic.up();
   }
 
   /** Where tokens are shared. Without Redis for a while this replica works on, but the promise of one call is weaker. */

@@ -3,6 +3,7 @@ import { Counter, Gauge, Registry } from 'prom-client';
 
 import type { TokenEvent } from '#token';
 
+import { AuditLog } from '../audit/audit-log.js';
 import { SharedRedis } from '../redis/shared-redis.js';
 import { TokenEvents } from '../token/token-events.js';
 
@@ -33,14 +34,33 @@ export class Metrics {
     registers: [this.registry],
   });
 
-  constructor(events: TokenEvents, @Optional() @Inject(SharedRedis) shared: SharedRedis | undefined) {
+  constructor(events: TokenEvents, audit: AuditLog, @Optional() @Inject(SharedRedis) shared: SharedRedis | undefined) {
     events.subscribe((event) => this.#count(event));
+    this.#read('token_broker_audit_lines_total', 'Lines written to the audit trail.', () => audit.written);
+    this.#read(
+      'token_broker_audit_lines_lost_total',
+      'Lines of the audit trail that could not be written.',
+      () => audit.lost,
+    );
     if (!shared) return;
     const up: Gauge = new Gauge({
       name: 'token_broker_redis_up',
       help: '1 while Redis answers and takes writes, 0 while this replica works without it.',
       registers: [this.registry],
       collect: () => up.set(shared.link.outages.length === 0 ? 1 : 0),
+    });
+  }
+
+  /** A counter that is kept elsewhere. */
+  #read(name: string, help: string, value: () => number): void {
+    const counter: Counter = new Counter({
+      name,
+      help,
+      registers: [this.registry],
+      collect() {
+        counter.reset();
+        counter.inc(value());
+      },
     });
   }
 

@@ -13,7 +13,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { IssuerError, TokenError } from '#token';
 import { VaultError } from '#vault';
 
-import { OAuthProblem, Problem, type ProblemCode } from './problem.js';
+import { OAuthProblem, Problem, type ProblemCode, type RefusalCode, REFUSALS } from './problem.js';
 import type { Routes } from './routes.js';
 
 /** The only map from an error's code to an HTTP status. */
@@ -26,6 +26,7 @@ const STATUS: Readonly<Record<ProblemCode, number>> = {
   precondition_failed: 412,
   payload_too_large: 413,
   unsupported_media_type: 415,
+  rate_limited: 429,
   client_disabled: 409,
   credentials_rejected: 502,
   merchant_rejected: 422,
@@ -48,6 +49,7 @@ const TITLE: Readonly<Record<ProblemCode, string>> = {
   precondition_failed: 'It was changed since it was read',
   payload_too_large: 'The request is too large',
   unsupported_media_type: 'The body is of a kind that is not read here',
+  rate_limited: 'The caller asks too often',
   client_disabled: 'The client is switched off',
   credentials_rejected: 'MobilePay refused the client’s credentials',
   merchant_rejected: 'MobilePay refused the merchant',
@@ -71,6 +73,7 @@ const OAUTH_ERROR: Readonly<Record<ProblemCode, { error: string; status: number 
   precondition_failed: { error: 'invalid_request', status: 400 },
   payload_too_large: { error: 'invalid_request', status: 413 },
   unsupported_media_type: { error: 'invalid_request', status: 415 },
+  rate_limited: { error: 'temporarily_unavailable', status: 429 },
   client_disabled: { error: 'unauthorized_client', status: 400 },
   credentials_rejected: { error: 'server_error', status: 502 },
   merchant_rejected: { error: 'invalid_request', status: 400 },
@@ -88,6 +91,8 @@ const OAUTH_ERROR: Readonly<Record<ProblemCode, { error: string; status: number 
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   readonly #log = new Logger('http');
+  /** Hears of each request that is refused. Set by whoever listens. */
+  onRefusal: (code: RefusalCode, request: FastifyRequest) => void = () => {};
 
   constructor(private readonly routes: Routes) {}
 
@@ -110,12 +115,20 @@ export class ProblemFilter implements ExceptionFilter {
     if (problem.code === 'internal_error') {
       this.#log.error({ event: 'internal_error', correlation_id: request.id, error });
     }
+    const refusal = refusalOf(error, problem);
+    if (refusal) this.onRefusal(refusal, request);
     const { retryAfterMs } = problem.more;
     const retryAfter = retryAfterMs === undefined ? undefined : Math.max(1, Math.ceil(retryAfterMs / 1_000));
     if (retryAfter !== undefined) void reply.header('Retry-After', String(retryAfter));
     if (request.routeOptions.config.oauth) sendOAuthError(error, problem, reply);
     else sendProblem(problem, retryAfter, request, reply);
   }
+}
+
+function refusalOf(thrown: unknown, { code }: Problem): RefusalCode | undefined {
+  if (!(thrown instanceof OAuthProblem)) return REFUSALS.find((each) => each === code);
+  if (thrown.error === 'invalid_client') return 'unauthenticated';
+  return thrown.error === 'unauthorized_client' ? 'forbidden' : undefined;
 }
 
 function sendProblem(
@@ -190,13 +203,15 @@ function tokenProblem(error: TokenError): Problem {
   }
 }
 
-function vaultProblem({ code, message }: VaultError): Problem {
+function vaultProblem({ code, message, field }: VaultError): Problem {
   switch (code) {
     case 'invalid':
-      return new Problem('invalid_request', message);
+      return new Problem('invalid_request', message, {
+        ...(field !== undefined && { errors: [{ field, detail: behind(field, message) }] }),
+      });
     case 'archive':
     case 'backup':
-      return new Problem('invalid_request', message, { errors: [{ field: code, detail: message }] });
+      return new Problem('invalid_request', message, { errors: [{ field: code, detail: behind(code, message) }] });
     case 'not_found':
     case 'conflict':
       return new Problem(code, message);
@@ -212,6 +227,11 @@ function vaultProblem({ code, message }: VaultError): Problem {
     default:
       return code satisfies never;
   }
+}
+
+/** What is said of a field, without its name at the beginning. */
+function behind(field: string, message: string): string {
+  return message.startsWith(`${field} `) ? message.slice(field.length + 1) : message;
 }
 
 /** What Nest and Fastify refuse before a controller sees it. */
@@ -232,7 +252,7 @@ function httpProblem(error: HttpException, request: FastifyRequest, routes: Rout
     default:
       // Behind the dash stands the name of a form's field, as it was sent.
       return status < 500
-        ? unreadable(error.message.replace(/ - .*$/s, '') || (STATUS_CODES[status] ?? 'not valid'))
+        ? unreadable(error.message.split(' - ', 1).join() || (STATUS_CODES[status] ?? 'not valid'))
         : new Problem('internal_error', `the log says more under ${request.id}`);
   }
 }

@@ -8,6 +8,7 @@ export type ProblemCode =
   | 'precondition_failed'
   | 'payload_too_large'
   | 'unsupported_media_type'
+  | 'rate_limited'
   | 'client_disabled'
   | 'credentials_rejected'
   | 'merchant_rejected'
@@ -19,6 +20,10 @@ export type ProblemCode =
   | 'vault_unavailable'
   | 'store_unavailable'
   | 'internal_error';
+
+/** Those that say who may not: they go into the audit trail. */
+export const REFUSALS = ['unauthenticated', 'forbidden', 'rate_limited', 'client_disabled'] as const;
+export type RefusalCode = (typeof REFUSALS)[number];
 
 /** One field of a request, and what it must be. Never what it was. */
 export interface FieldError {

@@ -1,13 +1,14 @@
-import { Body, Controller, Header, HttpCode, HttpStatus, Logger, Param, Post } from '@nestjs/common';
+import { Body, Controller, Header, HttpCode, HttpStatus, Logger, Param, Post, Req } from '@nestjs/common';
 import { decodeJwt } from 'jose';
 
 import { IssuerError } from '#token';
 import { type ClientRecord, type ClientSecret, noteSecret, Vault, VaultError } from '#vault';
 
-import { Needs } from '../http/caller.js';
+import { type CallerRequest, Needs } from '../http/caller.js';
 import { Problem } from '../http/problem.js';
 import { validated, validName } from '../http/validated.js';
 import { Grants } from '../upstream/grants.js';
+import { Acts } from '../vault/acts.js';
 import { TestBody } from './client-test.dto.js';
 
 /** The claims of a token that are shown: none of them is a secret. */
@@ -22,15 +23,21 @@ export class ClientTestController {
   constructor(
     private readonly vault: Vault,
     private readonly grants: Grants,
+    private readonly acts: Acts,
   ) {}
 
   @Post(':name/test')
   @HttpCode(HttpStatus.OK)
   @Header('Cache-Control', 'no-store')
-  async test(@Param('name', validName) name: string, @Body(validated) { merchant_vat }: TestBody) {
+  async test(
+    @Param('name', validName) name: string,
+    @Body(validated) { merchant_vat }: TestBody,
+    @Req() request: CallerRequest,
+  ) {
     const client = this.vault.findClient(name);
     if (!client) throw new Problem('not_found', `there is no client ${name}`);
     const secrets = await Promise.all(client.secrets.map((secret) => this.#tried(client, secret, merchant_vat)));
+    this.acts.writeTest(request, name, secrets, merchant_vat);
     return { client: name, merchant_vat, accepted: secrets.some(({ accepted }) => accepted), secrets };
   }
 

@@ -1,11 +1,10 @@
 import { Body, Controller, Header, HttpCode, HttpStatus, Post, Req } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
 
-import { TokenBroker } from '#token';
-
 import { NeedsOAuthClient, type OAuthRequest } from '../http/caller.js';
 import { systemClock } from '../config/system-clock.js';
 import { TokenKeys } from './token-keys.js';
+import { Tokens } from './tokens.js';
 import { readGrantRequest } from './token-requests.js';
 
 /** A token endpoint like MobilePay's own (RFC 6749 §4.4): any OAuth client works with it, by its host and secret alone. */
@@ -14,7 +13,7 @@ import { readGrantRequest } from './token-requests.js';
 export class OAuthController {
   constructor(
     private readonly keys: TokenKeys,
-    private readonly broker: TokenBroker,
+    private readonly tokens: Tokens,
   ) {}
 
   @Post(['connect/token', 'integrator-authentication/connect/token'])
@@ -22,10 +21,10 @@ export class OAuthController {
   @HttpCode(HttpStatus.OK)
   @Header('Cache-Control', 'no-store')
   @Header('Pragma', 'no-cache')
-  async token(@Req() { caller, oauthClient }: OAuthRequest, @Body() form: URLSearchParams) {
+  async token(@Req() request: OAuthRequest, @Body() form: URLSearchParams) {
     const { merchantVat, scope } = readGrantRequest(form);
-    const key = this.keys.find(caller, oauthClient, merchantVat, scope);
-    const { token, expiresAtMs } = this.broker.find(key, 0) ?? (await this.broker.get(key, 0));
+    const key = this.keys.find(request.caller, request.oauthClient, merchantVat, scope);
+    const { token, expiresAtMs } = await this.tokens.get(request, key, 0);
     return {
       access_token: token.reveal(),
       token_type: token.tokenType,

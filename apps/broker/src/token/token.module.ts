@@ -1,18 +1,19 @@
-import { hostname } from 'node:os';
-
 import { Module, type OnApplicationShutdown } from '@nestjs/common';
 
 import { RedisTokenStore } from '#redis';
 import { FailoverTokenStore, MemoryTokenStore, TokenBroker, type TokenStore } from '#token';
 import { Sealer, Vault } from '#vault';
 
+import { AccessModule } from '../access/access.module.js';
 import { BrokerConfig } from '../config/broker-config.js';
+import { REPLICA_NAME } from '../config/replica-name.js';
 import { RedisModule } from '../redis/redis.module.js';
 import { SharedRedis } from '../redis/shared-redis.js';
 import { systemClock } from '../config/system-clock.js';
 import { UpstreamModule } from '../upstream/upstream.module.js';
 import { VaultModule } from '../vault/vault.module.js';
 import { ClientTestController } from './client-test.controller.js';
+import { GivenTokens } from './given-tokens.js';
 import { HttpTokenIssuer } from './http-token-issuer.js';
 import { logEvent } from './log-event.js';
 import { OAuthController } from './oauth.controller.js';
@@ -20,19 +21,22 @@ import { StateController } from './state.controller.js';
 import { TokenEvents } from './token-events.js';
 import { TokenKeys } from './token-keys.js';
 import { TOKEN_STORE, TokenState } from './token-state.js';
+import { Tokens } from './tokens.js';
 import { TokensController } from './tokens.controller.js';
 
 /** The longest that a stop waits for refreshes under way, in ms. */
 const LAST_REFRESHES_MS = 5_000;
 
 @Module({
-  imports: [RedisModule, VaultModule, UpstreamModule],
+  imports: [AccessModule, RedisModule, VaultModule, UpstreamModule],
   controllers: [ClientTestController, StateController, TokensController, OAuthController],
   providers: [
+    GivenTokens,
     HttpTokenIssuer,
     TokenEvents,
     TokenKeys,
     TokenState,
+    Tokens,
     {
       provide: TOKEN_STORE,
       inject: [BrokerConfig, { token: SharedRedis, optional: true }],
@@ -47,7 +51,7 @@ const LAST_REFRESHES_MS = 5_000;
           issuer,
           policy,
           clock: systemClock,
-          replica: `${hostname()}-${process.pid}`,
+          replica: REPLICA_NAME,
           random: Math.random,
           onEvent: events.emit,
         }),

@@ -2,9 +2,11 @@ import { Body, Controller, Header, HttpCode, HttpStatus, Post, Req } from '@nest
 
 import { type HeldToken, TokenBroker, type TokenKey } from '#token';
 
+import { RateLimits } from '../access/rate-limits.js';
 import { type CallerRequest, Needs } from '../http/caller.js';
 import { systemClock } from '../config/system-clock.js';
 import { TokenKeys } from './token-keys.js';
+import { Tokens } from './tokens.js';
 import { readInvalidationRequest, readTokenRequest } from './token-requests.js';
 
 /** What each PoS V10 call must carry if the token is bound to no merchant. */
@@ -15,7 +17,9 @@ const MERCHANT_HEADER = 'x-mobilepay-merchant-vat-number';
 export class TokensController {
   constructor(
     private readonly keys: TokenKeys,
+    private readonly tokens: Tokens,
     private readonly broker: TokenBroker,
+    private readonly limits: RateLimits,
   ) {}
 
   @Post()
@@ -24,8 +28,8 @@ export class TokensController {
   create(@Req() request: CallerRequest, @Body() body: unknown) {
     const { client, merchantVat, minValidityMs } = readTokenRequest(body);
     const key = this.keys.find(request.caller, client, merchantVat);
-    const held = this.broker.find(key, minValidityMs);
-    return held ? answer(key, held) : this.broker.get(key, minValidityMs).then((got) => answer(key, got));
+    const held = this.tokens.get(request, key, minValidityMs);
+    return held instanceof Promise ? held.then((got) => answer(key, got)) : answer(key, held);
   }
 
   @Post('invalidate')
@@ -33,6 +37,7 @@ export class TokensController {
   async invalidate(@Req() request: CallerRequest, @Body() body: unknown) {
     const { client, merchantVat, tokenId } = readInvalidationRequest(body);
     const key = this.keys.find(request.caller, client, merchantVat);
+    this.limits.takeForKey(request.caller, key.id);
     return { invalidated: await this.broker.invalidate(key, tokenId) };
   }
 }

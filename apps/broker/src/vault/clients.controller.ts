@@ -13,14 +13,15 @@ import {
   Req,
   Res,
 } from '@nestjs/common';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyReply } from 'fastify';
 
 import { addSecret, type ClientRecord, replaceClient, retireSecret, Secret, setEnabled, Vault } from '#vault';
 
-import { Needs } from '../http/caller.js';
-import { expectedBy, setETag } from '../http/etag.js';
+import { type CallerRequest, Needs } from '../http/caller.js';
+import { setETag } from '../http/etag.js';
 import { Problem } from '../http/problem.js';
 import { validated, validatedQuery, validName } from '../http/validated.js';
+import { Acts } from './acts.js';
 import { ClientBody, ClientPatch, RetireQuery, SecretBody } from './client.dto.js';
 import { shownClient } from './shown-client.js';
 
@@ -28,7 +29,10 @@ import { shownClient } from './shown-client.js';
 @Controller('v1/clients')
 @Needs('admin')
 export class ClientsController {
-  constructor(private readonly vault: Vault) {}
+  constructor(
+    private readonly vault: Vault,
+    private readonly acts: Acts,
+  ) {}
 
   @Get()
   list() {
@@ -51,7 +55,7 @@ export class ClientsController {
   async put(
     @Param('name', validName) name: string,
     @Body(validated) body: ClientBody,
-    @Req() request: FastifyRequest,
+    @Req() request: CallerRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
     const isNew = this.vault.findClient(name) === undefined;
@@ -65,10 +69,8 @@ export class ClientsController {
       basicEncoding: body.basic_encoding ?? 'plain',
       enabled: body.enabled ?? true,
     };
-    const record = await this.vault.changeClient(
-      name,
-      (current, at) => replaceClient(current, given, at),
-      expectedBy(request),
+    const record = await this.acts.changeClient(request, 'replaced', name, (current, at) =>
+      replaceClient(current, given, at),
     );
     void reply.code(isNew ? HttpStatus.CREATED : HttpStatus.OK);
     return this.#shown(record, reply);
@@ -78,35 +80,31 @@ export class ClientsController {
   async patch(
     @Param('name', validName) name: string,
     @Body(validated) { enabled }: ClientPatch,
-    @Req() request: FastifyRequest,
+    @Req() request: CallerRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
-    const record = await this.vault.changeClient(
-      name,
-      (current, at) => setEnabled(there(current, name), enabled, at),
-      expectedBy(request),
+    const record = await this.acts.changeClient(request, enabled ? 'enabled' : 'disabled', name, (current, at) =>
+      setEnabled(there(current, name), enabled, at),
     );
     return this.#shown(record, reply);
   }
 
   @Delete(':name')
   @HttpCode(HttpStatus.NO_CONTENT)
-  async delete(@Param('name', validName) name: string, @Req() request: FastifyRequest) {
+  async delete(@Param('name', validName) name: string, @Req() request: CallerRequest) {
     const remove = (current: ClientRecord | undefined) => void there(current, name);
-    await this.vault.changeClient(name, remove, expectedBy(request));
+    await this.acts.changeClient(request, 'deleted', name, remove);
   }
 
   @Post(':name/secrets')
   async addSecret(
     @Param('name', validName) name: string,
     @Body(validated) { client_secret }: SecretBody,
-    @Req() request: FastifyRequest,
+    @Req() request: CallerRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
-    const record = await this.vault.changeClient(
-      name,
-      (current, at) => addSecret(there(current, name), new Secret(client_secret), at),
-      expectedBy(request),
+    const record = await this.acts.changeClient(request, 'secret_added', name, (current, at) =>
+      addSecret(there(current, name), new Secret(client_secret), at),
     );
     return this.#shown(record, reply);
   }
@@ -116,13 +114,11 @@ export class ClientsController {
     @Param('name', validName) name: string,
     @Param('fingerprint') fingerprint: string,
     @Query(validatedQuery) { force }: RetireQuery,
-    @Req() request: FastifyRequest,
+    @Req() request: CallerRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
-    const record = await this.vault.changeClient(
-      name,
-      (current, at) => retireSecret(there(current, name), fingerprint, force === 'true', at),
-      expectedBy(request),
+    const record = await this.acts.changeClient(request, 'secret_retired', name, (current, at) =>
+      retireSecret(there(current, name), fingerprint, force === 'true', at),
     );
     return this.#shown(record, reply);
   }

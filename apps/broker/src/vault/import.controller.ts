@@ -1,13 +1,15 @@
-import { Body, Controller, HttpStatus, Post, Res, UploadedFile, UseInterceptors } from '@nestjs/common';
+import { Body, Controller, HttpStatus, Post, Req, Res, UploadedFile, UseInterceptors } from '@nestjs/common';
 import { FileInterceptor } from '@nestjs/platform-fastify/multipart';
 import type { FastifyReply } from 'fastify';
 
-import { ARCHIVE_LIMITS, type ClientCredentials, importClient, readArchive, Vault } from '#vault';
+import { IssuerError } from '#token';
+import { ARCHIVE_LIMITS, type ClientCredentials, readArchive, Vault } from '#vault';
 
-import { Needs } from '../http/caller.js';
+import { type CallerRequest, Needs } from '../http/caller.js';
 import { invalidRequest } from '../http/problem.js';
 import { validatedForm } from '../http/validated.js';
 import { Grants } from '../upstream/grants.js';
+import { Acts } from './acts.js';
 import { ImportBody } from './import.dto.js';
 import { clientsFrom } from './import.js';
 import { shownClient } from './shown-client.js';
@@ -21,6 +23,7 @@ export class ImportController {
   constructor(
     private readonly vault: Vault,
     private readonly grants: Grants,
+    private readonly acts: Acts,
   ) {}
 
   @Post('import')
@@ -28,6 +31,7 @@ export class ImportController {
   async import(
     @UploadedFile() archive: { buffer: Buffer } | undefined,
     @Body(validatedForm) { password, name, environment, dry_run, test }: ImportBody,
+    @Req() request: CallerRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
     if (!archive) throw invalidRequest([{ field: 'archive', detail: 'must be a file: the zip as it came' }]);
@@ -38,9 +42,9 @@ export class ImportController {
       return { items: clients.map((each) => this.#wouldBe(each)), stored: false };
     }
     // All or none: one that MobilePay refuses keeps the others out as well.
-    if (test === 'true') await Promise.all(clients.map((each) => this.#test(each)));
+    if (test === 'true') await Promise.all(clients.map((each) => this.#test(request, each)));
     const known = clients.every((client) => this.vault.findClient(client.name) !== undefined);
-    const records = await this.vault.saveClients(clients, importClient);
+    const records = await this.acts.importClients(request, clients);
     void reply.code(known ? HttpStatus.OK : HttpStatus.CREATED);
     return { items: records.map(shownClient), stored: true };
   }
@@ -60,10 +64,18 @@ export class ImportController {
   }
 
   /** @throws IssuerError if MobilePay does not give a token for it */
-  async #test({ name, environment, clientId, clientSecret }: ClientCredentials) {
+  async #test(request: CallerRequest, { name, environment, clientId, clientSecret }: ClientCredentials) {
     // As it would be stored: a known client keeps how it shows itself.
     const { basicEncoding = 'plain', extraHeaders = {} } = this.vault.findClient(name) ?? {};
     const credentials = { clientId, clientSecret, basicEncoding, extraHeaders };
-    await this.grants.request(credentials, { tokenUrl: this.grants.urlOf(environment) });
+    const { fingerprint } = clientSecret;
+    try {
+      await this.grants.request(credentials, { tokenUrl: this.grants.urlOf(environment) });
+      this.acts.writeTest(request, name, [{ fingerprint, accepted: true }]);
+    } catch (error) {
+      const code = error instanceof IssuerError ? error.code : 'internal_error';
+      this.acts.writeTest(request, name, [{ fingerprint, accepted: false, code }]);
+      throw error;
+    }
   }
 }

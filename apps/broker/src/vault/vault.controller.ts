@@ -10,12 +10,12 @@ import {
   UseInterceptors,
 } from '@nestjs/common';
 import { FileInterceptor } from '@nestjs/platform-fastify/multipart';
-import type { FastifyRequest } from 'fastify';
 
 import { Vault } from '#vault';
 
-import { Needs } from '../http/caller.js';
+import { type CallerRequest, Needs } from '../http/caller.js';
 import { invalidRequest } from '../http/problem.js';
+import { Acts } from './acts.js';
 
 const BACKUP_LIMITS = { fileSize: 16_777_216, files: 1, fields: 0, parts: 1 };
 
@@ -23,16 +23,22 @@ const BACKUP_LIMITS = { fileSize: 16_777_216, files: 1, fields: 0, parts: 1 };
 @Controller('v1/vault')
 @Needs('admin')
 export class VaultController {
-  constructor(private readonly vault: Vault) {}
+  constructor(
+    private readonly vault: Vault,
+    private readonly acts: Acts,
+  ) {}
 
   /** Seals every record under the newest master key. Whoever hangs up stops it; whoever calls again goes on. */
   @Post('rekey')
   @HttpCode(HttpStatus.OK)
-  async rekey(@Req() { raw }: FastifyRequest) {
+  rekey(@Req() request: CallerRequest) {
     const before = this.vault.outdated;
-    while (this.vault.outdated > 0 && !raw.socket.destroyed) await this.vault.rekeyOne();
-    const { outdated, locked } = this.vault;
-    return { resealed: before - outdated, left: outdated, locked: [...locked.keys()] };
+    const rekey = async () => {
+      while (this.vault.outdated > 0 && !request.raw.socket.destroyed) await this.vault.rekeyOne();
+      const { outdated, locked } = this.vault;
+      return { resealed: before - outdated, left: outdated, locked: [...locked.keys()] };
+    };
+    return this.acts.actOnVault(request, 'rekeyed', rekey, (done) => done);
   }
 
   /** Everything, sealed under the newest master key. */
@@ -40,16 +46,17 @@ export class VaultController {
   @Header('Cache-Control', 'no-store')
   @Header('Content-Type', 'application/jose')
   @Header('Content-Disposition', 'attachment; filename="token-broker-vault.jwe"')
-  backup() {
-    return this.vault.backup();
+  backup(@Req() request: CallerRequest) {
+    return this.acts.actOnVault(request, 'backed_up', () => this.vault.backup());
   }
 
   /** Replaces everything by what a backup holds. */
   @Post('restore')
   @HttpCode(HttpStatus.OK)
   @UseInterceptors(FileInterceptor('backup', { limits: BACKUP_LIMITS }))
-  async restore(@UploadedFile() backup: { buffer: Buffer } | undefined) {
+  restore(@Req() request: CallerRequest, @UploadedFile() backup: { buffer: Buffer } | undefined) {
     if (!backup) throw invalidRequest([{ field: 'backup', detail: 'must be a file: the backup as it was made' }]);
-    return this.vault.restore(backup.buffer.toString('latin1'));
+    const restore = () => this.vault.restore(backup.buffer.toString('latin1'));
+    return this.acts.actOnVault(request, 'restored', restore, (done) => done);
   }
 }

@@ -8,6 +8,7 @@ import { RedisModule } from '../redis/redis.module.js';
 import { FIRST_CONNECT_MS, openLink } from '../redis/redis-link.js';
 import { systemClock } from '../config/system-clock.js';
 import { UpstreamModule } from '../upstream/upstream.module.js';
+import { Acts } from './acts.js';
 import { ClientsController } from './clients.controller.js';
 import { ImportController } from './import.controller.js';
 import { VaultController } from './vault.controller.js';
@@ -21,6 +22,7 @@ const VAULT_LINK = Symbol('VAULT_LINK');
   // The import first: "import" is no client's name on that path.
   controllers: [ImportController, ClientsController, VaultController],
   providers: [
+    Acts,
     VaultFollower,
     { provide: VAULT_LINK, inject: [BrokerConfig], useFactory: linkFor },
     {
@@ -30,7 +32,7 @@ const VAULT_LINK = Symbol('VAULT_LINK');
         Vault.open(await storeOf(config, link), config.vaultKeys, Date.now),
     },
   ],
-  exports: [Vault],
+  exports: [Acts, Vault],
 })
 export class VaultModule implements OnApplicationShutdown {
   constructor(@Optional() @Inject(VAULT_LINK) private readonly link: RedisLink | undefined) {}

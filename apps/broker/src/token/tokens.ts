@@ -1,0 +1,34 @@
+import { Injectable } from '@nestjs/common';
+
+import { type HeldToken, TokenBroker, type TokenKey } from '#token';
+
+import { RateLimits } from '../access/rate-limits.js';
+import type { CallerRequest } from '../http/caller.js';
+import { GivenTokens } from './given-tokens.js';
+
+/** Gives tokens to callers who may have them, and sees that it is written down. */
+@Injectable()
+export class Tokens {
+  constructor(
+    private readonly broker: TokenBroker,
+    private readonly limits: RateLimits,
+    private readonly given: GivenTokens,
+  ) {}
+
+  /** At once if there is one in memory.
+   *  @throws Problem `rate_limited`, and what `TokenBroker.get` throws */
+  get(request: CallerRequest, key: TokenKey, minValidityMs: number): HeldToken | Promise<HeldToken> {
+    const held = this.broker.find(key, minValidityMs);
+    if (!held) return this.#refreshed(request, key, minValidityMs);
+    this.given.note(request, key, held, 'memory');
+    return held;
+  }
+
+  async #refreshed(request: CallerRequest, key: TokenKey, minValidityMs: number): Promise<HeldToken> {
+    // Whoever joins a refresh under way costs nobody anything.
+    if (!this.broker.inspect(key).isRefreshing) this.limits.takeForKey(request.caller, key.id);
+    const held = await this.broker.get(key, minValidityMs);
+    this.given.note(request, key, held, held.source);
+    return held;
+  }
+}
