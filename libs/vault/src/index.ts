@@ -1,6 +1,7 @@
 export { ARCHIVE_LIMITS, readArchive } from './archive.js';
 export { callerKeyId, callerKeyMatches, hashOfCallerKey, isCallerKey, newCallerKey } from './caller-key.js';
-export { replaceCaller, revokeKey } from './caller-edits.js';
+export { type CallerTerms, noteKeyUse, replaceCaller, revokeKey, soleHolder } from './caller-edits.js';
+export { CERTIFICATE_NAME_PATTERN } from './certificate-names.js';
 export {
   addSecret,
   bySuitability,
@@ -17,7 +18,7 @@ export { DirectoryVaultStore } from './directory-vault-store.js';
 export { VAULT_PURPOSE } from './edit.js';
 export { VaultError, type VaultErrorCode } from './errors.js';
 export { FileVaultStore } from './file-vault-store.js';
-export { CLIENT_PATTERN, type Grant, isGranted, MERCHANT_PATTERN } from './grants.js';
+export { CLIENT_PATTERN, decide, type Grant, MERCHANT_PATTERN, type Refusal } from './grants.js';
 export { KeyRing } from './key-ring.js';
 export { MemoryVaultStore } from './memory-vault-store.js';
 export { isName, NAME_PATTERN } from './names.js';

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 
+import { CERTIFICATE_NAME_PATTERN } from './certificate-names.js';
 import { MOST_SECRETS, replaceClient } from './client-edits.js';
 import { VaultError } from './errors.js';
 import { CLIENT_PATTERN, type Grant, MERCHANT_PATTERN } from './grants.js';
@@ -24,14 +25,14 @@ const CLIENT_FIELDS = [
   'basic_encoding',
   'enabled',
 ];
-const CALLER_FIELDS = ['roles', 'grants', 'keys'];
+const CALLER_FIELDS = ['roles', 'grants', 'keys', 'certificate_names'];
 const BEFORE_ALL = '1970-01-01T00:00:00.000Z';
 
 /**
  * A client or a caller from a mounted file, in the words of the API: a client as `PUT /v1/clients/{name}` takes it, or
- * with `client_secrets`, a list with the newest first; a caller with `roles`, `grants` and `keys`, a list of `{"id",
- * "hash", "expires_at"?}`, the hash being the key's SHA-256 in base64url. Says the same on every replica, dates and
- * generation included.
+ * with `client_secrets`, a list with the newest first; a caller with `roles`, `grants`, `certificate_names` and `keys`, a
+ * list of `{"id", "hash", "expires_at"?}`, the hash being the key's SHA-256 in base64url. Says the same on every replica,
+ * dates and generation included.
  * @throws VaultError `damaged`; names the field and never its value
  */
 export function readMounted(name: string, text: string): ClientRecord | CallerRecord {
@@ -79,15 +80,18 @@ function readClient(name: string, fields: Fields, text: string): ClientRecord {
 
 function readCaller(name: string, fields: Fields): CallerRecord {
   only(fields, CALLER_FIELDS);
-  const { roles, grants = [], keys = [] } = fields;
+  const { roles, grants = [], keys = [], certificate_names = [] } = fields;
   need('grants', 'a list of {client, merchants, unrestricted}', isList(grants, isRecord));
   need('keys', 'a list of {id, hash, expires_at}', isList(keys, isRecord));
+  const isName = (each: unknown) => isText(each) && CERTIFICATE_NAME_PATTERN.test(each);
+  need('certificate_names', 'a list of uri:, dns: or email: and the exact name', isList(certificate_names, isName));
   need('roles', `a list of ${ROLES.join(', ')}`, Array.isArray(roles));
   return {
     name,
     roles: listOf(roles).map((role) => oneOf('roles', role, ROLES)),
     grants: listOf(grants).map((grant) => readGrant(Object(grant))),
     keys: listOf(keys).map((key) => readKey(Object(key))),
+    certificateNames: listOf(certificate_names).map(String),
     createdAt: BEFORE_ALL,
     updatedAt: BEFORE_ALL,
   };

@@ -45,6 +45,8 @@ export interface CallerKeyRecord {
   readonly hash: Buffer;
   readonly createdAt: string;
   readonly expiresAt?: string;
+  /** To the quarter of a day: what every replica and a restart know of it. */
+  readonly lastUsedAt?: string;
 }
 
 /** A store service or a person in operations. */
@@ -53,6 +55,8 @@ export interface CallerRecord {
   readonly roles: readonly Role[];
   readonly grants: readonly Grant[];
   readonly keys: readonly CallerKeyRecord[];
+  /** Subject alternative names of client certificates that speak for it, as `CERTIFICATE_NAME_PATTERN` says. */
+  readonly certificateNames: readonly string[];
   readonly createdAt: string;
   readonly updatedAt: string;
 }
@@ -69,7 +73,11 @@ export function serialise(record: ClientRecord | CallerRecord): string {
 }
 
 type StoredClient = Omit<ClientRecord, 'secrets'> & { secrets: (Omit<ClientSecret, 'secret'> & { secret: string })[] };
-type StoredCaller = Omit<CallerRecord, 'keys'> & { keys: (Omit<CallerKeyRecord, 'hash'> & { hash: string })[] };
+type StoredCaller = Omit<CallerRecord, 'keys' | 'certificateNames'> & {
+  keys: (Omit<CallerKeyRecord, 'hash'> & { hash: string })[];
+  /** Absent in what was sealed before there were any. */
+  certificateNames?: string[];
+};
 
 // What the sealer opened was written by `serialise`: it is authentic, so its shape is trusted.
 /* oxlint-disable typescript/no-unsafe-type-assertion */
@@ -83,9 +91,10 @@ export function parseClient(json: string): ClientRecord {
 }
 
 export function parseCaller(json: string): CallerRecord {
-  const stored = JSON.parse(json) as StoredCaller;
+  const { certificateNames = [], ...stored } = JSON.parse(json) as StoredCaller;
   return {
     ...stored,
+    certificateNames,
     keys: stored.keys.map(({ hash, ...key }) => Object.assign(key, { hash: Buffer.from(hash, 'base64url') })),
   };
 }
