@@ -36,6 +36,8 @@ const base = {
 const project = (displayName, ...testMatch) => ({ ...base, displayName, testMatch });
 
 export default {
+  // Until a test or its set-up counts as hung; what a test measures has bounds of its own.
+  testTimeout: 20_000,
   projects: [
     project('unit', '<rootDir>/{apps,libs}/**/*.spec.ts'),
     project('architecture', '<rootDir>/test/*.spec.ts'),

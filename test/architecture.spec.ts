@@ -28,7 +28,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'libs/redis',
     ...['audit', 'config', 'http', 'redis', 'upstream'].map((room) => `broker/${room}`),
   ],
-  'broker/access': ['libs/vault', 'broker/audit', 'broker/config', 'broker/http', 'broker/vault'],
+  'broker/access': ['libs/token', 'libs/vault', 'broker/audit', 'broker/config', 'broker/http', 'broker/vault'],
   'broker/token': [
     'libs/token',
     'libs/vault',
@@ -36,6 +36,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     ...['access', 'audit', 'config', 'http', 'redis', 'upstream', 'vault'].map((room) => `broker/${room}`),
   ],
   'broker/health': [
+    'libs/redis',
     'libs/token',
     'libs/vault',
     ...['audit', 'config', 'http', 'redis', 'token', 'vault'].map((room) => `broker/${room}`),

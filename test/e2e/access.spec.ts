@@ -202,6 +202,25 @@ describe('limits', () => {
   });
 });
 
+describe('who waits for a token', () => {
+  it.each<[string, string, object | undefined, string, number]>([
+    ['the client is switched off', 'PATCH', { enabled: false }, '/v1/clients/slow-1', 409],
+    ['the client is deleted', 'DELETE', undefined, '/v1/clients/slow-2', 404],
+    ['the caller is deleted', 'DELETE', undefined, '/v1/callers/slow-3', 401],
+    ['its grant is taken away', 'PUT', { roles: ['token'], grants: [] }, '/v1/callers/slow-4', 403],
+  ])('gets none if %s meanwhile', async (_, method, sent, path, expected) => {
+    const name = path.slice(-'slow-1'.length);
+    await broker.addClient(name);
+    const key = await broker.addCaller(name, ['token'], [{ client: name, merchants: ['*'] }]);
+    await sandbox.fault({ kind: 'latency', latency_ms: 1_000, client_id: `${name}-id` });
+    const waiting = status(key, { client: name, merchant_vat: VAT });
+    await eventually(async () => (await sandbox.calls(`${name}-id`)) > 0 || undefined);
+    expect((await admin(method, path, sent)).status).toBeLessThan(300);
+    expect(await waiting).toBe(expected);
+    await sandbox.clearFaults();
+  });
+});
+
 describe('a revocation reaches every replica within a second:', () => {
   it('of a key, of a grant, of a caller', async () => {
     const redis = await RunningRedis.start();

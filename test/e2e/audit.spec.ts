@@ -1,6 +1,8 @@
+import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { AuditChain } from '#audit';
 import { KeyRing } from '#vault';
 
 import { lockedZip } from '../../apps/demo/src/locked-zip.js';
@@ -38,6 +40,32 @@ async function aBroker(env: Record<string, string> = {}, folder = aFolder()) {
 }
 
 const audit = (args: readonly string[], input = '') => runCli(['audit', ...args], { cwd: aFolder(), env: {}, input });
+
+it('a secret that looks like a name, and is sent in the place of one, is not written down', async () => {
+  const { broker, lines, path } = await aBroker();
+  const key = await broker.addCaller('shop', ['token'], [{ client: 'acme', merchants: ['*'] }]);
+  await broker.addClient('other');
+  const secret = randomBytes(16).toString('hex');
+  for (const client of [secret, 'other']) {
+    await broker.token(key, { client, merchant_vat: vat });
+    await broker.token('tbk_wrong', { client, merchant_vat: vat });
+    await broker.oauth(client, key, { merchant_vat: vat });
+    await broker.oauth(client, 'tbk_wrong', { merchant_vat: vat });
+  }
+  await broker.process.stop();
+  expect(readFileSync(path, 'utf8')).not.toContain(secret);
+  expect(broker.process.output()).not.toContain(secret);
+  expect(lines('refused')).toContainEqual(expect.objectContaining({ caller: 'shop', client: 'other' }));
+});
+
+it('who had a token whose id begins with a dash is told as well', async () => {
+  const chain = new AuditChain('b', 'host');
+  const given = chain.start('2026-01-02T03:04:05Z', null, {});
+  given.accept();
+  const next = chain.next('2026-01-02T03:04:06Z', 'token.given', { caller: 'shop', token_id: '-SKz7JEJy0raUMS6' });
+  const { code, out } = await audit(['who', '-SKz7JEJy0raUMS6'], given.text + next.text);
+  expect([code, out]).toEqual([0, expect.stringContaining('shop')]);
+});
 
 describe('a token that is given', () => {
   it('is one line for each caller and token, before the first answer', async () => {
@@ -130,7 +158,7 @@ it('every act of an administrator is a line, and nothing secret is in any', asyn
 
 it('refusals are written at once, and counted when they are repeated', async () => {
   const { broker, lines } = await aBroker({ RATE_LIMIT_PER_KEY: '1' });
-  await broker.addClient('acme');
+  for (const name of ['acme', 'other']) await broker.addClient(name);
   const shop = await broker.addCaller('shop', ['token'], [{ client: 'acme', merchants: [vat] }]);
   const wrong = 'tbk_0123456789ab_Wr0ng-Value';
   for (let n = 0; n < 20; n += 1) {
@@ -150,14 +178,14 @@ it('refusals are written at once, and counted when they are repeated', async () 
     ['code', 'caller', 'client', 'route', 'count'].map((name) => l[name]).join(' '),
   );
   expect(shown).toEqual([
-    'unauthenticated  acme POST /v1/tokens ',
-    'unauthenticated  acme POST /connect/token ',
+    'unauthenticated   POST /v1/tokens ',
+    'unauthenticated   POST /connect/token ',
     'forbidden shop other POST /v1/tokens ',
     'forbidden shop other POST /connect/token ',
     'forbidden shop acme GET /v1/clients/:name ',
     'client_disabled shop acme POST /v1/tokens ',
-    'unauthenticated  acme POST /v1/tokens 19',
-    'unauthenticated  acme POST /connect/token 19',
+    'unauthenticated   POST /v1/tokens 19',
+    'unauthenticated   POST /connect/token 19',
     'forbidden shop other POST /v1/tokens 19',
     'forbidden shop other POST /connect/token 19',
   ]);

@@ -218,3 +218,14 @@ describe('TLS files that change', () => {
     expect(broker.process.output()).not.toContain('tls_unreadable');
   });
 });
+
+it('a connection that never ends its handshake keeps no broker from ending', async () => {
+  const stopping = await TlsBroker.start(sandbox, { SHUTDOWN_TIMEOUT_MS: '500', HTTP_HEADERS_TIMEOUT_MS: '30000' });
+  const { hostname, port } = new URL(stopping.url);
+  const silent = connectTcp(Number(port), hostname);
+  await once(silent, 'connect');
+  const since = performance.now();
+  expect(await stopping.broker.process.stop()).toBe(0);
+  expect(performance.now() - since).toBeLessThan(5_000);
+  silent.destroy();
+});

@@ -120,10 +120,12 @@ describe('a grant request', () => {
 
   it('carries the merchant and the client’s fixed headers, which replace none of ours', async () => {
     const extraHeaders = { 'x-ibm-client-id': 'old-gateway', Authorization: 'Basic bm8=', accept: 'text/html' };
-    const { upstream, issue } = await against(
+    const { upstream, issue, vault } = await against(
       (response, { body }) => response.end(JSON.stringify({ access_token: 'opaque', expires_in: 60, echo: body })),
-      { client: { extraHeaders }, vat: 'FI90000040' },
+      { vat: 'FI90000040' },
     );
+    // As a record of before such headers were refused.
+    await vault.changeClient('acme', (client) => client && { ...client, extraHeaders });
     await issue();
     const { body, headers } = upstream.requests[0]!;
     expect(body).toBe('grant_type=client_credentials&merchant_vat=FI90000040');

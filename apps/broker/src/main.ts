@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 
 import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { NestFactory } from '@nestjs/core';
@@ -67,8 +68,11 @@ async function create(config: BrokerConfig): Promise<NestFastifyApplication> {
   });
   app.useGlobalFilters(filter);
   const refusals = app.get(Refusals);
+  const vault = app.get(Vault);
+  refusals.isClient = (name) => vault.findClient(name) !== undefined;
   filter.onRefusal = (code, request) => refusals.note(code, request);
   const state = app.get(Drain);
+  app.getHttpServer().on('connection', (socket: Socket) => state.keep(socket));
   app
     .getHttpAdapter()
     .getInstance()
@@ -91,7 +95,11 @@ async function drain(app: NestFastifyApplication, config: BrokerConfig, log: Pin
   log.log({ event: 'draining' });
   await sleep(config.shutdownDelayMs);
   const server = app.getHttpServer();
-  const cut = setTimeout(() => server.closeAllConnections(), config.shutdownTimeoutMs);
+  const cut = setTimeout(() => {
+    server.closeAllConnections();
+    // It knows no connection whose handshake is not done.
+    for (const socket of app.get(Drain).sockets) socket.destroy();
+  }, config.shutdownTimeoutMs);
   // A connection whose answer was under way is kept alive after it, and nobody else closes it.
   const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MS);
   await app.close();

@@ -34,6 +34,8 @@ export function addAuditCommands(program: Command): void {
   audit
     .command('who')
     .summary('who had a token')
+    // A token_id may begin with a "-".
+    .allowUnknownOption()
     .argument('<token_id>', 'its fingerprint, such as POST /v1/tokens answers it')
     .argument('[files...]', 'as for verify')
     .action(async (tokenId: string, files: string[], _, command: Command) => {

@@ -46,11 +46,15 @@ export function addKey(current: CallerRecord, key: CallerKeyRecord, { now }: Mom
   return { ...current, keys: [...current.keys, key], updatedAt: now };
 }
 
+/** How old what is noted of a key's use may be, in ms. A note makes every replica read the vault: so it is rare. */
+export const KEY_USE_NOTED_FOR_MS = 21_600_000;
+
 /** Remembers when keys were last used.
  *  @param usedAtMs by key id, in ms since 1970
- *  @returns the same record if that was known */
+ *  @returns the same record if what it says is not too old */
 export function noteKeyUse(current: CallerRecord, usedAtMs: ReadonlyMap<string, number>): CallerRecord {
-  const isNews = ({ id, lastUsedAt }: CallerKeyRecord) => (usedAtMs.get(id) ?? 0) > Date.parse(lastUsedAt ?? EPOCH);
+  const isNews = ({ id, lastUsedAt }: CallerKeyRecord) =>
+    (usedAtMs.get(id) ?? 0) - Date.parse(lastUsedAt ?? EPOCH) >= KEY_USE_NOTED_FOR_MS;
   if (!current.keys.some(isNews)) return current;
   const noted = (key: CallerKeyRecord) => ({ ...key, lastUsedAt: new Date(usedAtMs.get(key.id) ?? 0).toISOString() });
   return { ...current, keys: current.keys.map((key) => (isNews(key) ? noted(key) : key)) };

@@ -1,6 +1,13 @@
 export { ARCHIVE_LIMITS, readArchive } from './archive.js';
 export { callerKeyId, callerKeyMatches, hashOfCallerKey, isCallerKey, newCallerKey } from './caller-key.js';
-export { type CallerTerms, noteKeyUse, replaceCaller, revokeKey, soleHolder } from './caller-edits.js';
+export {
+  type CallerTerms,
+  KEY_USE_NOTED_FOR_MS,
+  noteKeyUse,
+  replaceCaller,
+  revokeKey,
+  soleHolder,
+} from './caller-edits.js';
 export { CERTIFICATE_NAME_PATTERN } from './certificate-names.js';
 export {
   addSecret,

@@ -134,6 +134,15 @@ export class Vault {
     });
   }
 
+  /** Changes all callers of which `edit` makes another record, in one write.
+   *  @throws VaultError `unwritable` */
+  async changeCallers(edit: (current: CallerRecord) => CallerRecord): Promise<void> {
+    await this.#change(() => {
+      const edits = this.callers.map((current): Edit => ({ kind: 'caller', name: current.name, next: edit(current) }));
+      return [undefined, edits.filter(({ name, next }) => next !== this.findCaller(name))];
+    });
+  }
+
   /** Makes a key for a caller. The answer is the only place where it ever stands.
    *  @param change what `changeCaller` does by default with the edit that adds it
    *  @throws VaultError `not_found`, `conflict` */

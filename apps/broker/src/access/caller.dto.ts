@@ -31,7 +31,7 @@ export class GrantBody implements Grant {
 
   /** VAT numbers, or the beginnings of some with `*` behind it. */
   @IsArray()
-  @ArrayMaxSize(10_000)
+  @ArrayMaxSize(4_000)
   @IsString({ each: true })
   @Matches(MERCHANT_PATTERN, {
     each: true,

@@ -54,11 +54,11 @@ export class CallerGuard implements CanActivate {
         : new Problem('unauthenticated', 'the caller key or JWT is unknown, wrong, revoked or expired');
     }
     request.caller = caller;
+    this.limits.take(caller);
     if (!caller.roles.includes(role)) {
       const detail = `this needs the role "${role}"`;
       throw kind === 'oauth' ? new OAuthProblem('unauthorized_client', detail) : new Problem('forbidden', detail);
     }
-    this.limits.take(caller);
     return true;
   }
 

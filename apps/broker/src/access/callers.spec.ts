@@ -14,7 +14,7 @@ let now = NOW;
 
 function callersOf(vault: Vault): Callers {
   const jwts = { authenticate: () => undefined } as unknown as JwtCallers;
-  const config: Pick<BrokerConfig, 'adminKey'> = { adminKey: new Secret(ADMIN_KEY) };
+  const config: Pick<BrokerConfig, 'adminKey' | 'jwtIssuers'> = { adminKey: new Secret(ADMIN_KEY), jwtIssuers: [] };
   const callers = new Callers(vault, jwts, config as BrokerConfig);
   made.push(callers);
   return callers;
@@ -70,6 +70,26 @@ describe('the last use of a key', () => {
     await vault.reload();
     expect(version()).toBe(second);
     expect(ours.lastUseOf(id)).toBe('2026-01-02T09:04:05.000Z');
+  });
+
+  it('of many callers is noted in one write, however often it is asked to at once', async () => {
+    const { store, vault } = await openVault();
+    const keys: string[] = [];
+    for (const name of ['a', 'b', 'c']) {
+      await putCaller(vault, name);
+      keys.push((await vault.addCallerKey(name)).key.reveal());
+    }
+    const callers = callersOf(vault);
+    for (const key of keys) await callers.authenticate(key);
+    let writes = 0;
+    const write = store.write.bind(store);
+    store.write = (changes) => {
+      writes += 1;
+      return write(changes);
+    };
+    await Promise.all([callers.noteUse(), callers.noteUse()]);
+    expect(writes).toBe(1);
+    expect(vault.callers.map(({ keys: [key] }) => key?.lastUsedAt)).toEqual(Array(3).fill('2026-01-02T03:04:05.000Z'));
   });
 
   it('outlives a change of the caller, and a restart', async () => {

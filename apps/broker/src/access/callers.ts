@@ -5,6 +5,7 @@ import {
   callerKeyMatches,
   type CallerRecord,
   hashOfCallerKey,
+  KEY_USE_NOTED_FOR_MS,
   noteKeyUse,
   Vault,
   VaultError,
@@ -30,9 +31,7 @@ const JWT = /^eyJ[\w-]*\.[\w-]*\.[\w-]*$/;
 /** The admin to begin with, whose key is a setting. No caller in the vault can have its name. */
 const BUILT_IN_ADMIN: Caller = { name: '@admin', roles: ['ops', 'admin'], grants: [] };
 
-/** How old what the vault knows of a key's use may be, and how often that is looked at, in ms. A write makes every replica
- *  read the vault again: so it is rare. */
-const NOTED_FOR_MS = 21_600_000;
+/** How often it is looked whether there is news of the use of keys, in ms. */
 const NOTE_EVERY_MS = 60_000;
 
 /** Finds out who holds a caller key, and remembers when each was used. */
@@ -40,15 +39,18 @@ const NOTE_EVERY_MS = 60_000;
 export class Callers implements OnApplicationBootstrap, OnModuleDestroy {
   readonly #log = new Logger('access');
   readonly #adminKeyHash: Buffer | undefined;
+  readonly #jwtIssuers: BrokerConfig['jwtIssuers'];
   readonly #unsubscribe: () => void;
   readonly #timer = setInterval(() => void this.noteUse(), NOTE_EVERY_MS).unref();
   #keys = new Map<string, KeyEntry>();
+  #isNoting = false;
 
   constructor(
     private readonly vault: Vault,
     private readonly jwts: JwtCallers,
-    { adminKey }: BrokerConfig,
+    { adminKey, jwtIssuers }: BrokerConfig,
   ) {
+    this.#jwtIssuers = jwtIssuers;
     this.#adminKeyHash = adminKey && hashOfCallerKey(adminKey.reveal());
     this.#index();
     this.#unsubscribe = vault.onChange(() => this.#index());
@@ -56,7 +58,7 @@ export class Callers implements OnApplicationBootstrap, OnModuleDestroy {
 
   /** Not before: until then nobody hears the log. */
   onApplicationBootstrap(): void {
-    const hasAdmin = this.vault.callers.some(({ roles, keys }) => roles.includes('admin') && keys.length > 0);
+    const hasAdmin = this.vault.callers.some((each) => each.roles.includes('admin') && this.#canSignIn(each));
     if (hasAdmin && this.#adminKeyHash) this.#log.warn({ event: 'built_in_admin_still_on' });
     if (!hasAdmin && !this.#adminKeyHash) this.#log.warn({ event: 'no_admin' });
   }
@@ -78,23 +80,27 @@ export class Callers implements OnApplicationBootstrap, OnModuleDestroy {
     return usedAtMs === 0 ? undefined : new Date(usedAtMs).toISOString();
   }
 
-  /** Puts into the vault what it does not know yet of the use of keys. */
+  /** Puts into the vault what it does not know yet of the use of keys, in one write. */
   async noteUse(): Promise<void> {
-    const used = new Map<string, Map<string, number>>();
-    for (const [id, { caller, usedAtMs, notedAtMs }] of this.#keys) {
-      if (usedAtMs - notedAtMs < NOTED_FOR_MS) continue;
-      used.set(caller.name, (used.get(caller.name) ?? new Map<string, number>()).set(id, usedAtMs));
+    const news = [...this.#keys].filter(([, { usedAtMs, notedAtMs }]) => usedAtMs - notedAtMs >= KEY_USE_NOTED_FOR_MS);
+    if (news.length === 0 || this.#isNoting) return;
+    const usedAtMs = new Map(news.map(([id, entry]) => [id, entry.usedAtMs]));
+    this.#isNoting = true;
+    try {
+      await this.vault.changeCallers((current) => noteKeyUse(current, usedAtMs));
+    } catch (error) {
+      if (!(error instanceof VaultError)) throw error;
+      // Mounted files cannot be written: then every replica knows what it has seen itself.
+      if (error.code !== 'read_only') this.#log.warn({ event: 'key_use_not_noted', code: error.code });
+    } finally {
+      this.#isNoting = false;
     }
-    for (const [name, usedAtMs] of used) {
-      try {
-        await this.vault.changeCaller(name, (current) => current && noteKeyUse(current, usedAtMs));
-      } catch (error) {
-        if (!(error instanceof VaultError)) throw error;
-        // Mounted files cannot be written: then every replica knows what it has seen itself.
-        if (error.code === 'read_only') return;
-        this.#log.warn({ event: 'key_use_not_noted', caller: name, code: error.code });
-      }
-    }
+  }
+
+  #canSignIn({ name, keys, certificateNames }: CallerRecord): boolean {
+    const isNamed = this.#jwtIssuers.some(({ callers }) => callers.some(({ caller }) => caller === name));
+    const isLive = ({ id }: CallerRecord['keys'][number]) => (this.#keys.get(id)?.expiresAtMs ?? 0) > Date.now();
+    return isNamed || certificateNames.length > 0 || keys.some(isLive);
   }
 
   #holderOf(key: string): Caller | undefined {

@@ -2,57 +2,65 @@ import { Injectable } from '@nestjs/common';
 import { TokenBucket } from 'limiter';
 import { LRUCache } from 'lru-cache';
 
+import type { TokenSubject } from '#token';
+
 import { BrokerConfig, type LimitsConfig } from '../config/broker-config.js';
 import type { Caller } from '../http/caller.js';
 import { Problem } from '../http/problem.js';
 
 /** Buckets kept; of more, those that were used least lately are full again. */
 const MOST_BUCKETS = 100_000;
+/** How many requests of a caller may pass between two looks at the clock: that is how far its burst may be off. */
+const UNTIMED = 64;
 
 /** What a caller may ask for in a minute, on this replica: token buckets, full at first. */
 @Injectable()
 export class RateLimits {
   readonly #limits: LimitsConfig;
-  /** By name: those of the vault, and few. */
-  readonly #ofCaller = new Map<string, TokenBucket>();
+  readonly #ofCaller = new Map<string, { readonly bucket: TokenBucket; untimed: number }>();
   readonly #ofKey = new LRUCache<string, TokenBucket>({ max: MOST_BUCKETS });
 
   constructor({ limits }: BrokerConfig) {
     this.#limits = limits;
   }
 
-  /** For every request.
+  /** For every request. On the hot path: it looks at the clock now and then.
    *  @throws Problem `rate_limited` */
   take({ name }: Caller): void {
-    takeFrom(this.#ofCaller, name, this.#limits.perCaller);
+    let held = this.#ofCaller.get(name);
+    if (!held) {
+      if (this.#ofCaller.size >= MOST_BUCKETS) this.#ofCaller.clear();
+      held = { bucket: fullBucket(this.#limits.perCaller), untimed: 0 };
+      this.#ofCaller.set(name, held);
+    }
+    const { bucket } = held;
+    if (held.untimed < UNTIMED && bucket.content > UNTIMED) {
+      held.untimed += 1;
+      bucket.content -= 1;
+    } else {
+      held.untimed = 0;
+      takeFrom(bucket);
+    }
   }
 
-  /** For a request whose answer is not in memory.
-   *  @param keyId of the token that it asks for
+  /** For a request whose answer is not in memory. Whatever scope it asks for: that is free to choose.
    *  @throws Problem `rate_limited` */
-  takeForKey({ name }: Caller, keyId: string): void {
-    takeFrom(this.#ofKey, `${name} ${keyId}`, this.#limits.perKey);
+  takeForKey({ name }: Caller, { client, merchantVat = '' }: Pick<TokenSubject, 'client' | 'merchantVat'>): void {
+    const id = `${name} ${client} ${merchantVat}`;
+    let bucket = this.#ofKey.get(id);
+    if (!bucket) this.#ofKey.set(id, (bucket = fullBucket(this.#limits.perKey)));
+    takeFrom(bucket);
   }
 }
 
-interface Buckets {
-  get(id: string): TokenBucket | undefined;
-  set(id: string, bucket: TokenBucket): unknown;
+function fullBucket(perMinute: number): TokenBucket {
+  const bucket = new TokenBucket({ bucketSize: perMinute, tokensPerInterval: perMinute, interval: 'minute' });
+  bucket.content = perMinute;
+  return bucket;
 }
 
-function takeFrom(buckets: Buckets, id: string, perMinute: number): void {
-  let bucket = buckets.get(id);
-  if (!bucket) {
-    bucket = new TokenBucket({ bucketSize: perMinute, tokensPerInterval: perMinute, interval: 'minute' });
-    bucket.content = perMinute;
-    buckets.set(id, bucket);
-  }
-  // While there is enough in it, it need not be filled: that would cost a look at the clock on the hot path.
-  if (bucket.content >= 1) bucket.content -= 1;
-  else if (!bucket.tryRemoveTokens(1)) throw tooMany(bucket, perMinute);
-}
-
-function tooMany(bucket: TokenBucket, perMinute: number): Problem {
-  const detail = `the caller may send ${perMinute} such requests a minute`;
-  return new Problem('rate_limited', detail, { retryAfterMs: bucket.getWaitTime(1) });
+function takeFrom(bucket: TokenBucket): void {
+  if (bucket.tryRemoveTokens(1)) return;
+  const detail = `the caller may send ${bucket.bucketSize} such requests a minute`;
+  throw new Problem('rate_limited', detail, { retryAfterMs: bucket.getWaitTime(1) });
 }

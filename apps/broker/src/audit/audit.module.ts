@@ -25,7 +25,7 @@ export class AuditModule implements OnModuleInit, OnApplicationShutdown {
     private readonly refusals: Refusals,
   ) {}
 
-  /** When everything else that may fail at the start has not: a start that comes to nothing leaves no trace. */
+  /** When the settings and the vault have been read: a start that they stop leaves no trace. */
   onModuleInit(): void {
     this.log.start();
   }

@@ -9,7 +9,7 @@ jest.useFakeTimers({ now: Date.parse('2026-01-02T03:04:05Z') });
 function aTrail() {
   const lines: Record<string, unknown>[] = [];
   const log: Pick<AuditLog, 'write'> = { write: (event, fields) => void lines.push({ event, ...fields }) };
-  return { lines, refusals: new Refusals(log as AuditLog) };
+  return { lines, refusals: new Refusals(log as AuditLog, (name) => name === 'acme') };
 }
 
 function aRequest(more: object = {}): FastifyRequest {
@@ -50,21 +50,48 @@ it('each code, caller, client, route and address is of a kind of its own', () =>
   expect(lines).toHaveLength(6);
 });
 
-it('nothing that was sent is repeated but what may be a client’s name', () => {
+it('nothing that was sent is repeated but the name of a client that is there, and of a stranger nothing', () => {
   const { lines, refusals } = aTrail();
-  const sent = [{ client: 'Secret_Value' }, { client: { deep: 'Secret_Value' } }, 'Secret_Value', undefined, null, [1]];
+  const sent = [
+    { client: 'Secret_Value' },
+    { client: 'a-secret-like-a-name' },
+    { client: { deep: 'x' } },
+    'x',
+    null,
+    [1],
+  ];
   for (const body of sent) refusals.note('unauthenticated', aRequest({ body, caller: undefined }));
+  for (const body of sent) refusals.note('forbidden', aRequest({ body }));
+  refusals.note('unauthenticated', aRequest({ caller: undefined }));
   refusals.flush();
-  expect(lines).toMatchObject([{ client: null, caller: null }, { count: sent.length - 1 }]);
-  expect(JSON.stringify(lines)).not.toContain('Secret_Value');
+  expect(lines).toMatchObject([
+    { caller: null, client: null },
+    { caller: 'shop', client: null },
+    { code: 'unauthenticated', count: sent.length },
+    { code: 'forbidden', count: sent.length - 1 },
+  ]);
+  expect(JSON.stringify(lines)).not.toMatch(/secret/i);
 });
 
-it('a flood of kinds is counted by its codes, and no more is kept', () => {
+it('a flood of one sender’s kinds is counted by its codes, and hides nobody else’s', () => {
   const { lines, refusals } = aTrail();
-  for (let n = 0; n < 5_000; n += 1) refusals.note('unauthenticated', aRequest({ ip: `2001:db8::${n}` }));
-  expect(lines).toHaveLength(1_000);
+  const flood = (caller: object | undefined) => {
+    for (let n = 0; n < 5_000; n += 1) {
+      refusals.note('unauthenticated', aRequest({ ip: `2001:db8::${n}`, caller }));
+    }
+  };
+  flood(undefined);
+  flood({ name: 'noisy' });
+  expect(lines).toHaveLength(200);
+  refusals.note('forbidden', aRequest());
+  expect(lines[200]).toEqual(first);
   refusals.flush();
-  expect(lines.slice(1_000)).toEqual([
-    expect.objectContaining({ event: 'request.refused', code: 'unauthenticated', others: true, count: 4_000 }),
-  ]);
+  expect(lines.slice(201)).toEqual(
+    [null, 'noisy'].map((caller) =>
+      expect.objectContaining({ code: 'unauthenticated', caller, others: true, count: 4_900 }),
+    ),
+  );
+  // After that there is room again.
+  refusals.note('unauthenticated', aRequest({ ip: '192.0.2.9', caller: undefined }));
+  expect(lines.at(-1)).toMatchObject({ address: '192.0.2.9' });
 });

@@ -1,17 +1,16 @@
 import type { FastifyRequest } from 'fastify';
 
-import { isName } from '#vault';
-
-import type { CallerRequest, OAuthRequest } from '../http/caller.js';
+import type { OAuthRequest } from '../http/caller.js';
 import type { RefusalCode } from '../http/problem.js';
 import type { AuditLog } from './audit-log.js';
 
 /** How long refusals of one kind are counted before they become one line, in ms. */
 const WINDOW_MS = 60_000;
-/** Kinds counted at once. What is more is counted by its code alone. */
-const MOST_KINDS = 1_000;
+/** Kinds counted at once of each caller, and of all who are none. What is more of theirs is counted by its code alone. */
+const MOST_KINDS_EACH = 100;
 
 interface Kind {
+  readonly owner: string;
   readonly fields: Readonly<Record<string, unknown>>;
   readonly timer: NodeJS.Timeout;
   count: number;
@@ -19,23 +18,33 @@ interface Kind {
   lastAt: string | undefined;
 }
 
-/** Writes down who was refused what: the first time at once, and then how often again. */
+type RefusedRequest = FastifyRequest & Partial<OAuthRequest>;
+
+/** Writes down who was refused what: the first time at once, and then how often again. A flood of one sender's takes no
+ *  place of another's. */
 export class Refusals {
   readonly #kinds = new Map<string, Kind>();
+  readonly #kindsOf = new Map<string, number>();
 
-  constructor(private readonly log: AuditLog) {}
+  /** @param isClient whether a client is there: another name could be a secret that somebody put in the wrong field */
+  constructor(
+    private readonly log: AuditLog,
+    public isClient: (name: string) => boolean = () => false,
+  ) {}
 
-  note(code: RefusalCode, request: FastifyRequest): void {
-    const fields = { code, ...about(request) };
+  note(code: RefusalCode, request: RefusedRequest): void {
+    const caller = request.caller?.name ?? null;
+    const fields = { code, ...this.#about(request, caller) };
     const id = JSON.stringify(Object.values(fields));
     const known = this.#kinds.get(id);
     if (known) {
       this.#count(known);
-    } else if (this.#kinds.size < MOST_KINDS) {
+    } else if ((this.#kindsOf.get(caller ?? '') ?? 0) < MOST_KINDS_EACH) {
       this.log.write('request.refused', fields);
-      this.#keep(id, fields);
+      this.#keep(id, caller, fields);
     } else {
-      this.#count(this.#kinds.get(code) ?? this.#keep(code, { code, others: true }));
+      const others = JSON.stringify([code, caller]);
+      this.#count(this.#kinds.get(others) ?? this.#keep(others, caller, { code, caller, others: true }));
     }
   }
 
@@ -44,10 +53,12 @@ export class Refusals {
     for (const id of this.#kinds.keys()) this.#end(id);
   }
 
-  #keep(id: string, fields: Kind['fields']): Kind {
+  #keep(id: string, caller: string | null, fields: Kind['fields']): Kind {
+    const owner = caller ?? '';
     const timer = setTimeout(() => this.#end(id), WINDOW_MS).unref();
-    const kind = { fields, timer, count: 0, firstAt: undefined, lastAt: undefined };
+    const kind = { owner, fields, timer, count: 0, firstAt: undefined, lastAt: undefined };
     this.#kinds.set(id, kind);
+    this.#kindsOf.set(owner, (this.#kindsOf.get(owner) ?? 0) + 1);
     return kind;
   }
 
@@ -62,27 +73,31 @@ export class Refusals {
     if (!kind) return;
     this.#kinds.delete(id);
     clearTimeout(kind.timer);
-    const { fields, count, firstAt, lastAt } = kind;
+    const { owner, fields, count, firstAt, lastAt } = kind;
+    const left = (this.#kindsOf.get(owner) ?? 1) - 1;
+    if (left > 0) this.#kindsOf.set(owner, left);
+    else this.#kindsOf.delete(owner);
     if (count > 0) this.log.write('request.refused', { ...fields, count, first_at: firstAt, last_at: lastAt });
+  }
+
+  /** Nothing of what was sent but the name of a client that is there, and of a stranger not even that. */
+  #about(request: RefusedRequest, caller: string | null) {
+    const client = caller === null ? undefined : clientOf(request);
+    return {
+      caller,
+      client: client !== undefined && this.isClient(client) ? client : null,
+      route: `${request.method} ${request.routeOptions.url ?? ''}`,
+      address: request.ip,
+    };
   }
 }
 
-/** Nothing of what was sent but a client's name, if it can be one. */
-function about(request: FastifyRequest & Partial<Pick<CallerRequest, 'caller'>>) {
-  return {
-    caller: request.caller?.name ?? null,
-    client: clientOf(request) ?? null,
-    route: `${request.method} ${request.routeOptions.url ?? ''}`,
-    address: request.ip,
-  };
-}
-
-function clientOf({ body, params, routeOptions, oauthClient }: FastifyRequest & Partial<OAuthRequest>) {
+function clientOf({ body, params, routeOptions, oauthClient }: RefusedRequest): string | undefined {
   if (oauthClient !== undefined) return oauthClient;
   const named = routeOptions.url?.startsWith('/v1/clients/')
     ? Object(params).name
     : body instanceof URLSearchParams
       ? undefined
       : Object(body).client;
-  return typeof named === 'string' && isName(named) ? named : undefined;
+  return typeof named === 'string' ? named : undefined;
 }

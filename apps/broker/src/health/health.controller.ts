@@ -1,12 +1,14 @@
 import { Controller, Get, Header, Inject, Optional } from '@nestjs/common';
 import { HealthCheckService, HealthIndicatorService } from '@nestjs/terminus';
 
+import type { RedisLink } from '#redis';
 import { Vault } from '#vault';
 
 import { Needs, Open } from '../http/caller.js';
 import { Drain } from '../http/drain.js';
 import { SharedRedis } from '../redis/shared-redis.js';
 import { systemClock } from '../config/system-clock.js';
+import { VAULT_LINK } from '../vault/vault.module.js';
 
 @Controller('health')
 export class HealthController {
@@ -15,6 +17,7 @@ export class HealthController {
     private readonly indicators: HealthIndicatorService,
     private readonly drain: Drain,
     private readonly vault: Vault,
+    @Optional() @Inject(VAULT_LINK) private readonly vaultLink: RedisLink | undefined,
     @Optional() @Inject(SharedRedis) private readonly shared: SharedRedis | undefined,
   ) {}
 
@@ -39,13 +42,25 @@ export class HealthController {
   @Needs('ops')
   @Header('Cache-Control', 'no-store')
   parts() {
-    const { clients, callers, locked, outdated } = this.vault;
-    const counts = { clients: clients.length, callers: callers.length, locked: locked.size, outdated };
     return this.health.check([
       () => this.#traffic(),
       () => this.indicators.check('tokens').up(this.#tokens()),
-      () => this.indicators.check('vault').up({ degraded: locked.size > 0, ...counts }),
+      () => this.indicators.check('vault').up(this.#vault()),
     ]);
+  }
+
+  /** What is in memory is served, whatever becomes of the store. */
+  #vault() {
+    const { clients, callers, locked, outdated } = this.vault;
+    const [outage] = this.vaultLink?.outages ?? [];
+    return {
+      degraded: locked.size > 0 || outage !== undefined,
+      ...(outage && { reason: outage.reason }),
+      clients: clients.length,
+      callers: callers.length,
+      locked: locked.size,
+      outdated,
+    };
   }
 
   #traffic() {

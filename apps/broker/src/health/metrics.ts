@@ -1,11 +1,13 @@
 import { Inject, Injectable, Optional } from '@nestjs/common';
 import { Counter, Gauge, Registry } from 'prom-client';
 
+import type { RedisLink } from '#redis';
 import type { TokenEvent } from '#token';
 
 import { AuditLog } from '../audit/audit-log.js';
 import { SharedRedis } from '../redis/shared-redis.js';
 import { TokenEvents } from '../token/token-events.js';
+import { VAULT_LINK } from '../vault/vault.module.js';
 
 /** What Prometheus reads. No label names a client, a merchant or a token. */
 @Injectable()
@@ -34,7 +36,12 @@ export class Metrics {
     registers: [this.registry],
   });
 
-  constructor(events: TokenEvents, audit: AuditLog, @Optional() @Inject(SharedRedis) shared: SharedRedis | undefined) {
+  constructor(
+    events: TokenEvents,
+    audit: AuditLog,
+    @Optional() @Inject(SharedRedis) shared: SharedRedis | undefined,
+    @Optional() @Inject(VAULT_LINK) vaultLink: RedisLink | undefined,
+  ) {
     events.subscribe((event) => this.#count(event));
     this.#read('token_broker_audit_lines_total', 'Lines written to the audit trail.', () => audit.written);
     this.#read(
@@ -42,12 +49,18 @@ export class Metrics {
       'Lines of the audit trail that could not be written.',
       () => audit.lost,
     );
-    if (!shared) return;
+    this.#up('token_broker_redis_up', 'tokens are shared in Redis: 1 while it answers and takes writes', shared?.link);
+    this.#up('token_broker_vault_redis_up', 'the vault is in Redis: 1 while it answers and takes writes', vaultLink);
+  }
+
+  /** Absent if there is no such Redis. */
+  #up(name: string, when: string, link: RedisLink | undefined): void {
+    if (!link) return;
     const up: Gauge = new Gauge({
-      name: 'token_broker_redis_up',
-      help: '1 while Redis answers and takes writes, 0 while this replica works without it.',
+      name,
+      help: `If ${when}, 0 while this replica works without.`,
       registers: [this.registry],
-      collect: () => up.set(shared.link.outages.length === 0 ? 1 : 0),
+      collect: () => up.set(link.outages.length === 0 ? 1 : 0),
     });
   }
 

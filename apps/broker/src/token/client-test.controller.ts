@@ -36,8 +36,16 @@ export class ClientTestController {
   ) {
     const client = this.vault.findClient(name);
     if (!client) throw new Problem('not_found', `there is no client ${name}`);
-    const secrets = await Promise.all(client.secrets.map((secret) => this.#tried(client, secret, merchant_vat)));
-    this.acts.writeTest(request, name, secrets, merchant_vat);
+    const tries = await Promise.allSettled(client.secrets.map((secret) => this.#tried(client, secret, merchant_vat)));
+    // Each was shown to MobilePay, whatever came of it.
+    const shown = tries.map((each, i) =>
+      each.status === 'fulfilled' ? each.value : { ...failedTry(client.secrets[i]), code: 'internal_error' },
+    );
+    this.acts.writeTest(request, name, shown, merchant_vat);
+    const secrets = tries.map((each) => {
+      if (each.status === 'rejected') throw each.reason;
+      return each.value;
+    });
     return { client: name, merchant_vat, accepted: secrets.some(({ accepted }) => accepted), secrets };
   }
 
@@ -72,6 +80,10 @@ export class ClientTestController {
       this.#log.warn({ event: 'secret_not_noted', client: name, code: error.code });
     }
   }
+}
+
+function failedTry(tried: ClientSecret | undefined) {
+  return { fingerprint: tried?.secret.fingerprint ?? '', accepted: false };
 }
 
 function shownClaims(token: string): Record<string, unknown> {

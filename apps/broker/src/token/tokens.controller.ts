@@ -35,7 +35,7 @@ export class TokensController {
   async invalidate(@Req() request: CallerRequest, @Body() body: unknown) {
     const { client, merchantVat, tokenId } = readInvalidationRequest(body);
     const key = this.keys.find(request.caller, client, merchantVat);
-    this.limits.takeForKey(request.caller, key.id);
+    this.limits.takeForKey(request.caller, key.subject);
     return { invalidated: await this.broker.invalidate(key, tokenId) };
   }
 }

@@ -2,9 +2,13 @@ import { Injectable } from '@nestjs/common';
 
 import { type HeldToken, TokenBroker, type TokenKey } from '#token';
 
+import { Vault } from '#vault';
+
 import { RateLimits } from '../access/rate-limits.js';
 import type { CallerRequest } from '../http/caller.js';
+import { Problem } from '../http/problem.js';
 import { GivenTokens } from './given-tokens.js';
+import { TokenKeys } from './token-keys.js';
 
 /** Gives tokens to callers who may have them, and sees that it is written down. */
 @Injectable()
@@ -13,6 +17,8 @@ export class Tokens {
     private readonly broker: TokenBroker,
     private readonly limits: RateLimits,
     private readonly given: GivenTokens,
+    private readonly vault: Vault,
+    private readonly keys: TokenKeys,
   ) {}
 
   /** At once if there is one in memory.
@@ -26,9 +32,17 @@ export class Tokens {
 
   async #refreshed(request: CallerRequest, key: TokenKey, minValidityMs: number): Promise<HeldToken> {
     // Whoever joins a refresh under way costs nobody anything.
-    if (!this.broker.inspect(key).isRefreshing) this.limits.takeForKey(request.caller, key.id);
+    if (!this.broker.inspect(key).isRefreshing) this.limits.takeForKey(request.caller, key.subject);
     const held = await this.broker.get(key, minValidityMs);
+    this.#judgeAgain(request, key);
     this.given.note(request, key, held, held.source);
     return held;
+  }
+
+  /** What was deleted, switched off or taken away while the caller waited counts already. */
+  #judgeAgain({ caller: { name } }: CallerRequest, { subject }: TokenKey): void {
+    const caller = this.vault.findCaller(name);
+    if (!caller) throw new Problem('unauthenticated', 'the caller was deleted meanwhile');
+    this.keys.find(caller, subject.client, subject.merchantVat, subject.scope);
   }
 }

@@ -3,6 +3,7 @@ import { addSecret, type ClientRecord, MemoryVaultStore, Secret, setEnabled, Vau
 import { acme, NOW, openVault, ring } from '../../../../test/support/vault.js';
 import type { AuditLog } from '../audit/audit-log.js';
 import type { CallerRequest } from '../http/caller.js';
+import { Problem } from '../http/problem.js';
 import { Acts } from './acts.js';
 
 const request = { caller: { name: 'anna' }, ip: '192.0.2.1', headers: {} } as CallerRequest;
@@ -68,6 +69,40 @@ it('says nothing of what could have had no effect, and how a write has failed', 
   expect(lines).toMatchObject([{ event: 'client.disabled', failed: 'unwritable' }]);
 });
 
+it('says nothing of a change that came to nothing because the record was gone meanwhile', async () => {
+  const { store, vault } = await openVault();
+  await vault.saveClients([acme()]);
+  const other = await Vault.open(store, ring, () => NOW);
+  await other.changeClient('acme', () => undefined);
+  const { lines, acts } = actsOn(vault);
+  const disable = acts.changeClient(request, 'disabled', 'acme', (c, at) => {
+    if (!c) throw new Problem('not_found', 'gone');
+    return setEnabled(c, false, at);
+  });
+  await expect(disable).rejects.toMatchObject({ code: 'not_found' });
+  expect(lines).toEqual([]);
+});
+
+it('says how far an act of many steps came, though it failed', async () => {
+  const { vault } = await openVault();
+  const { lines, acts } = actsOn(vault);
+  let done = 0;
+  const work = async () => {
+    done = 3;
+    throw new VaultError('unreadable', 'gone');
+  };
+  const rekey = () =>
+    acts.actOnVault(
+      request,
+      'rekeyed',
+      work,
+      () => ({ resealed: done }),
+      () => done > 0,
+    );
+  await expect(rekey()).rejects.toMatchObject({ code: 'unreadable' });
+  expect(lines).toMatchObject([{ event: 'vault.rekeyed', resealed: 3, failed: 'unreadable' }]);
+});
+
 it('of a caller names the key, and tells a new caller from a replaced one', async () => {
   const { vault } = await openVault();
   const { lines, acts } = actsOn(vault);
@@ -94,7 +129,7 @@ it('of the vault compares everything in it', async () => {
     request,
     'restored',
     () => vault.restore(backup),
-    (done) => done,
+    (done) => done ?? {},
   );
   const [backedUp, restored] = lines;
   expect(backedUp).toMatchObject({ event: 'vault.backed_up', subject: null, after: backedUp!['before'] });

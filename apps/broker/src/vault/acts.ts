@@ -13,6 +13,7 @@ import {
 import { AuditLog } from '../audit/audit-log.js';
 import type { CallerRequest } from '../http/caller.js';
 import { expectedBy } from '../http/etag.js';
+import { Problem } from '../http/problem.js';
 import { fingerprintOf, lastingCaller, lastingClient } from './record-fingerprint.js';
 
 type ClientAct = 'replaced' | 'enabled' | 'disabled' | 'deleted' | 'secret_added' | 'secret_retired';
@@ -101,12 +102,14 @@ export class Acts {
   }
 
   /** What concerns the vault as a whole.
-   *  @param tell what of its result is written down; without any secret */
+   *  @param tell what is written down of it; of its result, if it came to one; without any secret
+   *  @param hasActed whether it may have had an effect, though it failed */
   async actOnVault<T>(
     request: CallerRequest,
     act: 'rekeyed' | 'backed_up' | 'restored',
     work: () => Promise<T>,
-    tell: (result: T) => object = () => ({}),
+    tell: (result?: T) => object = () => ({}),
+    hasActed: (error: unknown) => boolean = mayHaveActed,
   ): Promise<T> {
     const before = this.#state();
     const write = (outcome: object) =>
@@ -116,7 +119,7 @@ export class Acts {
       write(tell(result));
       return result;
     } catch (error) {
-      if (mayHaveActed(error)) write(failureOf(error));
+      if (hasActed(error)) write({ ...tell(), ...failureOf(error) });
       throw error;
     }
   }
@@ -187,7 +190,7 @@ function differing(had: readonly string[] = [], has: readonly string[] = []): st
 
 /** Whether a change that failed may have come through: all other errors say that nothing was touched. */
 function mayHaveActed(error: unknown): boolean {
-  return !(error instanceof VaultError) || error.code === 'unwritable';
+  return error instanceof VaultError ? error.code === 'unwritable' : !(error instanceof Problem);
 }
 
 function failureOf(error: unknown) {

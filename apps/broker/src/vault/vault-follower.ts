@@ -14,6 +14,8 @@ const LOOK_EVERY_MS = { file: 30_000, redis: 30_000, directory: 1_500 };
 export class VaultFollower implements OnApplicationShutdown {
   readonly #log = new Logger('vault');
   readonly #ends: (() => void)[] = [];
+  #isLooking = false;
+  #isToldMore = false;
 
   constructor(
     private readonly vault: Vault,
@@ -33,7 +35,22 @@ export class VaultFollower implements OnApplicationShutdown {
     for (const end of this.#ends) end();
   }
 
+  /** One look at a time: what is told meanwhile is seen by one more. */
   async #follow(): Promise<void> {
+    this.#isToldMore = true;
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    try {
+      while (this.#isToldMore) {
+        this.#isToldMore = false;
+        await this.#look();
+      }
+    } finally {
+      this.#isLooking = false;
+    }
+  }
+
+  async #look(): Promise<void> {
     try {
       await this.vault.reload();
     } catch (error) {

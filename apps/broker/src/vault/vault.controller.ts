@@ -11,12 +11,14 @@ import {
 } from '@nestjs/common';
 import { FileInterceptor } from '@nestjs/platform-fastify/multipart';
 
-import { Vault } from '#vault';
+import { Vault, VaultError, type VaultErrorCode } from '#vault';
 
 import { type CallerRequest, Needs } from '../http/caller.js';
 import { invalidRequest } from '../http/problem.js';
 import { Acts } from './acts.js';
 
+/** How a restore fails that has not begun to write. */
+const NOTHING_TOUCHED: ReadonlySet<VaultErrorCode> = new Set(['backup', 'read_only', 'conflict']);
 const BACKUP_LIMITS = { fileSize: 16_777_216, files: 1, fields: 0, parts: 1 };
 
 /** The vault as a whole: its master keys, and its backup. */
@@ -33,12 +35,14 @@ export class VaultController {
   @HttpCode(HttpStatus.OK)
   rekey(@Req() request: CallerRequest) {
     const before = this.vault.outdated;
+    const progress = () => ({ resealed: before - this.vault.outdated, left: this.vault.outdated });
     const rekey = async () => {
       while (this.vault.outdated > 0 && !request.raw.socket.destroyed) await this.vault.rekeyOne();
-      const { outdated, locked } = this.vault;
-      return { resealed: before - outdated, left: outdated, locked: [...locked.keys()] };
+      return { ...progress(), locked: [...this.vault.locked.keys()] };
     };
-    return this.acts.actOnVault(request, 'rekeyed', rekey, (done) => done);
+    const tell = () => ({ ...progress(), locked: this.vault.locked.size });
+    // One record after the other: what came before a failure stays.
+    return this.acts.actOnVault(request, 'rekeyed', rekey, tell, () => progress().resealed > 0);
   }
 
   /** Everything, sealed under the newest master key. */
@@ -57,6 +61,8 @@ export class VaultController {
   restore(@Req() request: CallerRequest, @UploadedFile() backup: { buffer: Buffer } | undefined) {
     if (!backup) throw invalidRequest([{ field: 'backup', detail: 'must be a file: the backup as it was made' }]);
     const restore = () => this.vault.restore(backup.buffer.toString('latin1'));
-    return this.acts.actOnVault(request, 'restored', restore, (done) => done);
+    // After the write, all may still fail to be read again.
+    const mayBeWritten = (error: unknown) => !(error instanceof VaultError && NOTHING_TOUCHED.has(error.code));
+    return this.acts.actOnVault(request, 'restored', restore, (done) => done ?? {}, mayBeWritten);
   }
 }

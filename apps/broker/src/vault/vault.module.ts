@@ -15,7 +15,7 @@ import { VaultController } from './vault.controller.js';
 import { VaultFollower } from './vault-follower.js';
 
 /** The vault's own connection, if it is in Redis: what waits for a replica of Redis keeps no token waiting. */
-const VAULT_LINK = Symbol('VAULT_LINK');
+export const VAULT_LINK = Symbol('VAULT_LINK');
 
 @Module({
   imports: [RedisModule, UpstreamModule],
@@ -32,7 +32,7 @@ const VAULT_LINK = Symbol('VAULT_LINK');
         Vault.open(await storeOf(config, link), config.vaultKeys, Date.now),
     },
   ],
-  exports: [Acts, Vault],
+  exports: [Acts, Vault, VAULT_LINK],
 })
 export class VaultModule implements OnApplicationShutdown {
   constructor(@Optional() @Inject(VAULT_LINK) private readonly link: RedisLink | undefined) {}

@@ -1,0 +1,72 @@
+import type { BrokerConfig } from '../config/broker-config.js';
+import type { Caller } from '../http/caller.js';
+import { RateLimits } from './rate-limits.js';
+
+const MINUTE_MS = 60_000;
+const realNow = performance.now.bind(performance);
+const shop: Caller = { name: 'shop', roles: ['token'], grants: [] };
+const subject = { client: 'acme', merchantVat: 'DK12345678' };
+let now = 0;
+
+beforeEach(() => {
+  now = 1_000;
+  performance.now = () => now;
+});
+afterEach(() => {
+  performance.now = realNow;
+});
+
+function limitsOf(perKey: number, perCaller: number): RateLimits {
+  return new RateLimits({ limits: { perKey, perCaller } } as BrokerConfig);
+}
+
+/** How many of so many at once are let through. */
+function letThrough(count: number, take: () => void): number {
+  let passed = 0;
+  const refused: unknown[] = [];
+  for (let n = 0; n < count; n += 1) {
+    try {
+      take();
+      passed += 1;
+    } catch (error) {
+      refused.push(error);
+    }
+  }
+  const refusal = expect.objectContaining({ code: 'rate_limited', more: { retryAfterMs: expect.any(Number) } });
+  expect(refused).toEqual(refused.map(() => refusal));
+  return passed;
+}
+
+it('a burst is as large as a minute’s share, after however long a rest', () => {
+  const limits = limitsOf(20, 1_000);
+  const take = () => limits.takeForKey(shop, subject);
+  expect(letThrough(1, take)).toBe(1);
+  now += 10 * MINUTE_MS;
+  expect(letThrough(80, take)).toBe(20);
+  now += MINUTE_MS / 2;
+  expect(letThrough(80, take)).toBe(10);
+});
+
+it.each([30, 1_000])('of a caller as well, with %i a minute, but for a few that are not timed', (perCaller) => {
+  const limits = limitsOf(20, perCaller);
+  const take = () => limits.take(shop);
+  const burst = () => letThrough(3 * perCaller, take);
+  expect(letThrough(10, take)).toBe(10);
+  now += 10 * MINUTE_MS;
+  const first = burst();
+  expect(first).toBeGreaterThanOrEqual(perCaller);
+  expect(first).toBeLessThanOrEqual(perCaller + 64);
+  expect(burst()).toBe(0);
+  now += MINUTE_MS;
+  expect(burst()).toBe(perCaller);
+});
+
+it('each caller, client and merchant has a bucket of its own; no scope has', () => {
+  const limits = limitsOf(1, 1_000);
+  const others = [{ client: 'other' }, { merchantVat: 'DK87654321' }, { merchantVat: undefined }];
+  expect(letThrough(2, () => limits.takeForKey(shop, subject))).toBe(1);
+  for (const other of others) expect(letThrough(2, () => limits.takeForKey(shop, { ...subject, ...other }))).toBe(1);
+  expect(letThrough(2, () => limits.takeForKey({ ...shop, name: 'till' }, subject))).toBe(1);
+  const scoped = { ...subject, scope: 'another' };
+  expect(letThrough(2, () => limits.takeForKey(shop, scoped))).toBe(0);
+});
