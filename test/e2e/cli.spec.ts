@@ -122,6 +122,9 @@ it('from the zip to a token and through a rotation, without a secret on any comm
   expect((await run(['clients'])).out).toMatch(/^acme +sandbox +acme-id/m);
 
   expect((await run(['callers', 'put', 'shop', '--role', 'token', '--grant', 'acme=DK*'])).code).toBe(0);
+  const can = (vat: string) => run(['callers', 'can', 'shop', 'acme', '--merchant-vat', vat]);
+  expect(await can('DK12345678')).toMatchObject({ code: 0, out: expect.stringMatching(/^allowed +yes$/m) });
+  expect(await can('FI12345678')).toMatchObject({ code: 1, out: expect.stringMatching(/^why +.*none the merchant$/m) });
   const key = (await run(['callers', 'add-key', 'shop'])).out.trim();
   expect(key).toMatch(/^tbk_/);
   await writeFile(join(folder, 'shop.key'), `${key}\n`);
@@ -141,6 +144,7 @@ it('from the zip to a token and through a rotation, without a secret on any comm
   await sandbox.register('acme-id', 'revoked');
   expect((await run(['test', 'acme'])).code).toBe(1);
 
+  expect((await run(['callers'])).out).toMatch(/^shop +token +acme +[0-9a-f]{12} \(used \d{4}-\d\d-\d\d\)$/m);
   const [{ id }] = ((await run(['callers', '--json'])).json['items'] as { keys: { id: string }[] }[])[0]!.keys as [
     { id: string },
   ];

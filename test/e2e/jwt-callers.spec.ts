@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { badJwts, JWT_CANARY } from '../support/bad-jwts.js';
@@ -16,6 +16,7 @@ import { RunningSandbox } from '../support/sandbox.js';
 const merchant_vat = 'DK12345678';
 const TILL = { caller: 'till', subject: 'system:serviceaccount:shops:till' };
 const certificate = aCertificate();
+const cwd = aFolder();
 const tokenFile = join(aFolder(), 'token');
 const caFile = join(aFolder(), 'ca.crt');
 
@@ -53,7 +54,7 @@ beforeAll(async () => {
   ];
   const file = join(aFolder(), 'issuers.json');
   writeFileSync(file, JSON.stringify(issuers));
-  broker = await RunningBroker.start(sandbox, { CALLER_JWT_ISSUERS_FILE: file, LOG_LEVEL: 'trace' });
+  broker = await RunningBroker.start(sandbox, { CALLER_JWT_ISSUERS_FILE: file, LOG_LEVEL: 'trace' }, cwd);
   await broker.addClient('acme');
   for (const name of ['till', 'reports', 'leaver']) {
     await broker.addCaller(name, ['token'], [{ client: 'acme', merchants: [merchant_vat] }]);
@@ -200,8 +201,10 @@ describe('the keys of an issuer', () => {
   }, 50_000);
 });
 
-it('nothing of all those JWTs, nor of what the broker showed to an issuer, stands in its log', () => {
-  const output = broker.process.output();
+it('nothing of all those JWTs, nor of what the broker showed to an issuer, stands in its log or its audit trail', () => {
+  const trail = readFileSync(join(cwd, 'data/audit.jsonl'), 'utf8');
+  expect(trail).toContain('"caller":"till"');
+  const output = broker.process.output() + trail;
   expect(sent.size).toBeGreaterThan(400);
   for (const jwt of sent) {
     for (const part of jwt.split('.').filter(({ length }) => length > 20)) {

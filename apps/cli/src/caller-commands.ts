@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 
 import { CliError, EXIT } from './api.js';
-import { itemsOf, lines } from './output.js';
+import { type Fields, itemsOf, lines } from './output.js';
 import { sessionOf } from './session.js';
 
 /** `callers`: who may have which token. */
@@ -19,9 +19,7 @@ export function addCallerCommands(program: Command): void {
         itemsOf(each, 'grants')
           .map(({ client }) => String(client))
           .join(' '),
-        itemsOf(each, 'keys')
-          .map(({ id }) => String(id))
-          .join(' '),
+        itemsOf(each, 'keys').map(shownKey).join(' '),
       ]);
       output.table(json, ['NAME', 'ROLES', 'GRANTS', 'KEYS'], rows);
     });
@@ -39,6 +37,19 @@ export function addCallerCommands(program: Command): void {
       const body = { roles: options.role, grants, certificate_names: options.certificateName ?? [] };
       const { json } = await api.call('PUT', path(caller), body);
       output.show(json, () => lines(json));
+    });
+  callers
+    .command('can')
+    .summary('whether one may have a token, and which grant says so; ends with 1 if not')
+    .argument('<caller>')
+    .argument('<client>')
+    .option('--merchant-vat <vat>', 'the merchant; without, a token bound to none')
+    .action(async (caller: string, client: string, { merchantVat }: { merchantVat?: string }, command: Command) => {
+      const { api, output } = await sessionOf(command);
+      const query = new URLSearchParams({ client, ...(merchantVat !== undefined && { merchant_vat: merchantVat }) });
+      const { json } = await api.call('GET', path(caller, `/can?${query.toString()}`));
+      output.show(json, () => lines(json));
+      if (json['allowed'] !== true) process.exitCode = EXIT.refused;
     });
   callers
     .command('delete')
@@ -72,6 +83,12 @@ export function addCallerCommands(program: Command): void {
     });
 }
 
+/** Its id, and the day on which it was last used. */
+function shownKey({ id, last_used_at }: Fields): string {
+  const use = typeof last_used_at === 'string' ? `used ${last_used_at.slice(0, 10)}` : 'never used';
+  return `${String(id)} (${use})`;
+}
+
 interface PutOptions {
   readonly role: string[];
   readonly grant?: string[];
@@ -81,7 +98,7 @@ interface PutOptions {
 
 function readGrant(text: string, unrestricted: boolean) {
   const at = text.indexOf('=');
-  if (at < 1) throw new CliError(`a grant is client=merchants, not ${JSON.stringify(text)}`, EXIT.usage);
+  if (at < 1) throw new CliError('a grant is client=merchants, such as acme=DK12345678,FI*', EXIT.usage);
   const merchants = text
     .slice(at + 1)
     .split(',')
