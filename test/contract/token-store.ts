@@ -267,7 +267,7 @@ export function describeTokenStore(name: string, open: () => Promise<StoreUnderT
     it('puts a token back with the life it has left, and tells everybody', async () => {
       const messages = listen();
       const token = { ...issued('kept', LIFE), generation: 5, remainingMs: 1_000 };
-      expect(await store.seed(key, token)).toBe('seeded');
+      expect(await store.seed(key, token, await store.now())).toBe('seeded');
       const found = (await store.find(key))!;
       expect(found.token.reveal()).toBe('kept');
       expect(found.generation).toBe(5);
@@ -276,24 +276,39 @@ export function describeTokenStore(name: string, open: () => Promise<StoreUnderT
       expect(messages).toContainEqual({ kind: 'token', id: key.id, generation: 5 });
     });
 
+    it('counts the time that the command waited on its way', async () => {
+      const token = { ...issued('kept', LIFE), generation: 5, remainingMs: 1_000 };
+      expect(await store.seed(key, token, (await store.now()) - 400)).toBe('seeded');
+      expect(Math.abs((await store.find(key))!.remainingMs - 600)).toBeLessThanOrEqual(toleranceMs);
+      const dead = { ...token, generation: 6 };
+      expect(await store.seed(key, dead, (await store.now()) - 1_000)).toBe('kept');
+      expect((await store.find(key))!.generation).toBe(5);
+    });
+
+    it('does not believe that a token lives longer because the clock was set back on the way', async () => {
+      const token = { ...issued('kept', LIFE), generation: 5, remainingMs: 1_000 };
+      await store.seed(key, token, (await store.now()) + 3_600_000);
+      expect(Math.abs((await store.find(key))!.remainingMs - 1_000)).toBeLessThanOrEqual(toleranceMs);
+    });
+
     it('leaves a token at least as new alone', async () => {
       const { generation } = await stored('newer');
       const token = { ...issued('older', LIFE), generation, remainingMs: LIFE };
-      expect(await store.seed(key, token)).toBe('kept');
+      expect(await store.seed(key, token, await store.now())).toBe('kept');
       expect((await store.find(key))?.token.reveal()).toBe('newer');
     });
 
     it('does not bring back what was invalidated, nor anything older', async () => {
       const { generation, ...token } = await stored('bad');
       await store.invalidate(key, generation, 1_000);
-      expect(await store.seed(key, { ...token, generation })).toBe('invalidated');
-      expect(await store.seed(key, { ...token, generation: generation - 1 })).toBe('invalidated');
+      expect(await store.seed(key, { ...token, generation }, await store.now())).toBe('invalidated');
+      expect(await store.seed(key, { ...token, generation: generation - 1 }, await store.now())).toBe('invalidated');
       expect(await store.find(key)).toBeUndefined();
     });
 
     it('lets the next lease have a higher generation', async () => {
       const generation = 2 ** 52;
-      await store.seed(key, { ...issued('kept', LIFE), generation, remainingMs: LIFE });
+      await store.seed(key, { ...issued('kept', LIFE), generation, remainingMs: LIFE }, await store.now());
       expect((await lead('one', { haveGeneration: generation })).generation).toBeGreaterThan(generation);
     });
   });
@@ -321,7 +336,7 @@ export function describeTokenStore(name: string, open: () => Promise<StoreUnderT
       const messages = listen();
       const bad = { ...issued('bad', LIFE), generation: 5, remainingMs: LIFE };
       expect(await store.invalidate(key, 5, 500)).toBe('invalidated');
-      expect(await store.seed(key, bad)).toBe('invalidated');
+      expect(await store.seed(key, bad, await store.now())).toBe('invalidated');
       expect(await store.find(key)).toBeUndefined();
       await passMs(20);
       expect(messages).toContainEqual({ kind: 'invalidated', id: key.id, generation: 5 });

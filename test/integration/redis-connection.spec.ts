@@ -40,7 +40,7 @@ it('a user who may do only what is needed does all that the stores do', async ()
   if (outcome.kind !== 'lead') throw new Error(outcome.kind);
   const committed = await store.commit(outcome.lease, issued('one', 60_000));
   if (committed.kind !== 'stored') throw new Error(committed.kind);
-  expect(await store.seed(key, committed.token)).toBe('kept');
+  expect(await store.seed(key, committed.token, await store.now())).toBe('kept');
   expect((await store.list({ limit: 10 })).items).toHaveLength(1);
   expect(await store.inspectUpstream(key)).toMatchObject({ calls: 0 });
   expect(await store.invalidate(key, outcome.lease.generation, 1_000)).toBe('invalidated');

@@ -120,10 +120,17 @@ export class RedisTokenStore implements TokenStore {
     await this.#drop(lease, this.link.keys.news);
   }
 
-  async seed(key: TokenKey, { token, lifeMs, generation, remainingMs }: StoredToken): Promise<SeedOutcome> {
+  /** In a cluster, that of one master: they are kept within the safety margin of each other. */
+  async now(): Promise<number> {
+    return Number(await this.link.run('time', this.link.keys.labels[0]));
+  }
+
+  async seed(key: TokenKey, seeded: StoredToken, asOfMs: number): Promise<SeedOutcome> {
+    const { token, lifeMs, generation, remainingMs } = seeded;
     const sealed = await this.#seal(key, generation, token);
-    const what = [generation, Math.floor(remainingMs), Math.floor(lifeMs), sealed, token.tokenId, subjectOf(key)];
-    const reply = await this.link.run('seed', this.#name(key), ...what, this.link.keys.news, key.id);
+    const lives = [Math.floor(remainingMs), asOfMs, Math.floor(lifeMs)];
+    const what = [generation, ...lives, sealed, token.tokenId, subjectOf(key), this.link.keys.news, key.id];
+    const reply = await this.link.run('seed', this.#name(key), ...what);
     const outcome = readSeeding(reply);
     if (outcome === 'seeded') await this.#list(key, remainingMs);
     return outcome;

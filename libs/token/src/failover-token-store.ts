@@ -72,7 +72,7 @@ export class FailoverTokenStore implements TokenStore {
   }
 
   async commit(lease: Lease, issued: IssuedToken): Promise<CommitOutcome> {
-    if (lease.alone) return this.#commitAlone(lease, issued);
+    if (lease.alone) return this.#commitAlone(lease, issued, lease.alone.grantedAtMs);
     try {
       return await this.shared.commit(lease, issued);
     } catch (error) {
@@ -97,8 +97,12 @@ export class FailoverTokenStore implements TokenStore {
     await (lease.alone ? this.#own : this.shared)?.release(lease);
   }
 
-  seed(key: TokenKey, token: StoredToken): Promise<SeedOutcome> {
-    return this.shared.seed(key, token);
+  now(): Promise<number> {
+    return this.shared.now();
+  }
+
+  seed(key: TokenKey, token: StoredToken, asOfMs: number): Promise<SeedOutcome> {
+    return this.shared.seed(key, token, asOfMs);
   }
 
   /** While the store is away the report is believed here, and passed on when it is back. */
@@ -154,8 +158,9 @@ export class FailoverTokenStore implements TokenStore {
   }
 
   async #acquireAlone(key: TokenKey, request: AcquireRequest): Promise<AcquireOutcome> {
+    const grantedAtMs = this.clock.now();
     const outcome = await this.#alone.acquire(key, request);
-    return outcome.kind === 'lead' ? { kind: 'lead', lease: { ...outcome.lease, alone: true } } : outcome;
+    return outcome.kind === 'lead' ? { kind: 'lead', lease: { ...outcome.lease, alone: { grantedAtMs } } } : outcome;
   }
 
   /** Its clock runs like the shared store's, so that generations keep growing across the outage. */
@@ -170,11 +175,12 @@ export class FailoverTokenStore implements TokenStore {
   }
 
   /** The outage may have ended while this replica called: then the token goes where all can see it. */
-  async #commitAlone(lease: Lease, issued: IssuedToken): Promise<CommitOutcome> {
+  async #commitAlone(lease: Lease, issued: IssuedToken, grantedAtMs: number): Promise<CommitOutcome> {
     if (this.#own) return this.#own.commit(lease, issued);
-    const remainingMs = lease.grantedAtMs + issued.lifeMs - (this.clock.now() + this.#offsetMs);
+    const asOfMs = await this.shared.now().catch(unlessAway);
+    const remainingMs = grantedAtMs + issued.lifeMs - this.clock.now();
     const token = { ...issued, generation: lease.generation, remainingMs };
-    await this.shared.seed(lease.key, token).catch(unlessAway);
+    if (asOfMs !== undefined) await this.shared.seed(lease.key, token, asOfMs).catch(unlessAway);
     return { kind: 'stored', token };
   }
 

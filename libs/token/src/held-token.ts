@@ -28,13 +28,17 @@ export async function seedAll(
   onInvalidated: (id: string, generation: number) => void,
 ): Promise<void> {
   const next = entries[Symbol.iterator]();
+  const asOfMs = await store.now();
+  // After the answer: at worst tokens seem older than they are.
+  const now = clock.now();
   const seedOneByOne = async (): Promise<void> => {
     for (let entry = next.next(); !entry.done; entry = next.next()) {
       const { key, held } = entry.value;
-      const remainingMs = (held?.expiresAtMs ?? 0) - clock.now();
+      const remainingMs = (held?.expiresAtMs ?? 0) - now;
       if (!held || remainingMs <= 0) continue;
       const { token, generation, startedAtMs, expiresAtMs } = held;
-      const outcome = await store.seed(key, { token, generation, lifeMs: expiresAtMs - startedAtMs, remainingMs });
+      const seeded = { token, generation, lifeMs: expiresAtMs - startedAtMs, remainingMs };
+      const outcome = await store.seed(key, seeded, asOfMs);
       if (outcome === 'invalidated') onInvalidated(key.id, generation);
     }
   };

@@ -129,13 +129,20 @@ export class MemoryTokenStore implements TokenStore {
     this.#publish({ kind: 'failed', id: key.id, generation });
   }
 
-  async seed(key: TokenKey, { token, lifeMs, generation, remainingMs }: StoredToken): Promise<SeedOutcome> {
+  async now(): Promise<number> {
+    return this.clock.now();
+  }
+
+  async seed(key: TokenKey, seeded: StoredToken, asOfMs: number): Promise<SeedOutcome> {
+    const { token, lifeMs, generation, remainingMs } = seeded;
     const now = this.clock.now();
+    const expiresAtMs = Math.min(now, asOfMs) + remainingMs;
+    if (expiresAtMs <= now) return 'kept';
     const record = this.#record(key, now);
     if ((record.invalidated?.generation ?? -1) >= generation) return 'invalidated';
     const isSame = record.tokenGeneration === generation && !living(record, now);
     if (record.tokenGeneration >= generation && !isSame) return 'kept';
-    record.token = { token, lifeMs, generation, expiresAtMs: now + remainingMs, refreshedBy: undefined };
+    record.token = { token, lifeMs, generation, expiresAtMs, refreshedBy: undefined };
     record.tokenGeneration = generation;
     this.#publish({ kind: 'token', id: key.id, generation });
     return 'seeded';

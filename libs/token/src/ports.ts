@@ -33,8 +33,9 @@ export interface Lease {
   readonly generation: number;
   /** When it was granted, on the store's own clock, in ms. */
   readonly grantedAtMs: number;
-  /** Taken in this process alone, because the shared store was away: others may call the upstream as well. */
-  readonly alone?: true;
+  /** Taken in this process alone, because the shared store was away: others may call the upstream as well.
+   *  When, on the replica's clock, in ms. */
+  readonly alone?: { readonly grantedAtMs: number };
 }
 
 /** A failure as the leader reports it. */
@@ -161,8 +162,11 @@ export interface TokenStore {
   fail(lease: Lease, report: FailureReport): Promise<SharedFailure | undefined>;
   /** Drops the own lease, tells everybody: its holder will not use it. */
   release(lease: Lease): Promise<void>;
-  /** Puts a token from memory back after the store lost its data, unless one at least as new is there. */
-  seed(key: TokenKey, token: StoredToken): Promise<SeedOutcome>;
+  /** The store's clock, in ms. */
+  now(): Promise<number>;
+  /** Puts a token from memory back after the store lost its data, unless one at least as new is there.
+   *  @param asOfMs when the token had the life it says, on the store's clock: a command may wait long in a hung store */
+  seed(key: TokenKey, token: StoredToken, asOfMs: number): Promise<SeedOutcome>;
   /** Drops the token if it is still of that generation, tells everybody. Believed once per `intervalMs`. */
   invalidate(key: TokenKey, generation: number, intervalMs: number): Promise<InvalidateOutcome>;
   /** The token as it is stored, if it still lives. Takes no lease. */

@@ -143,7 +143,7 @@ export class Refresher {
       generation: lease.generation,
       lifeMs: issued.lifeMs,
       tookMs: clock.now() - startedAtMs,
-      alone: lease.alone === true,
+      alone: lease.alone !== undefined,
     });
     return { stored: outcome.token, asOfMs, source: 'upstream' };
   }
@@ -182,7 +182,7 @@ export class Refresher {
       message,
       coolingMs: retryAfterMs,
       tookMs: clock.now() - startedAtMs,
-      alone: lease.alone === true,
+      alone: lease.alone !== undefined,
     });
     return new IssuerError(code, message, { scope, retryAfterMs });
   }
