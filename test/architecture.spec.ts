@@ -11,9 +11,10 @@ const MOST_LINES = 300;
 /** Which rooms each room may import from, besides itself and packages. */
 const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'libs/audit': [],
+  'libs/cluster': [],
   'libs/token': [],
   'libs/vault': [],
-  'libs/redis': ['libs/token', 'libs/vault'],
+  'libs/redis': ['libs/cluster', 'libs/token', 'libs/vault'],
   'apps/sandbox': [],
   'apps/demo': [],
   'apps/cli': ['libs/audit', 'libs/vault'],
@@ -51,6 +52,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 
 const CORE_PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'libs/audit': [],
+  'libs/cluster': [],
   'libs/token': [],
   'libs/vault': ['@zip.js/zip.js', 'csv-parse/sync', 'fs-native-extensions', 'jose'],
   'libs/redis': ['cluster-key-slot', 'ioredis'],

@@ -19,6 +19,7 @@ import { readConfig } from '../../apps/broker/src/config/read-config.js';
 import { HttpTokenIssuer } from '../../apps/broker/src/token/http-token-issuer.js';
 import { Grants } from '../../apps/broker/src/upstream/grants.js';
 import { upstreamAgents } from '../../apps/broker/src/upstream/upstream-agents.js';
+import { type UpstreamCall, UpstreamCalls } from '../../apps/broker/src/upstream/upstream-calls.js';
 import { aCertificate } from '../support/certificates.js';
 import { RunningSandbox } from '../support/sandbox.js';
 import { type Answering, RawUpstream } from '../support/upstream.js';
@@ -34,6 +35,7 @@ interface Setup {
   readonly issue: (signal?: AbortSignal) => ReturnType<HttpTokenIssuer['issue']>;
   /** What it throws; fails if it throws nothing, or what the core does not know. */
   readonly failure: () => Promise<IssuerError>;
+  readonly calls: UpstreamCall[];
 }
 
 async function anIssuer(
@@ -50,8 +52,11 @@ async function anIssuer(
     clientSecret: new Secret(SECRET),
   } as const;
   await vault.saveClients([{ ...client, ...options.client }]);
+  const calls: UpstreamCall[] = [];
+  const heard = new UpstreamCalls();
+  heard.subscribe((call) => calls.push(call));
   const http = new HttpService(axios.create(upstreamAgents(upstream)));
-  const issuer = new HttpTokenIssuer(new Grants(http, { ...config, upstream }), vault);
+  const issuer = new HttpTokenIssuer(new Grants(http, { ...config, upstream }, heard), vault);
   const { subject } = tokenKey({
     environment: 'sandbox',
     tokenUrl: `${base}/connect/token`,
@@ -68,7 +73,7 @@ async function anIssuer(
     if (!(error instanceof IssuerError)) throw new Error(`not an IssuerError: ${inspect(error)}`);
     return error;
   };
-  return { issuer, vault, subject, issue, failure };
+  return { issuer, vault, subject, issue, failure, calls };
 }
 
 /** An issuer whose upstream answers so. */
@@ -184,17 +189,22 @@ describe('another attempt', () => {
     ['5xx that says when to come back', fails(503, { 'retry-after': '9' }), 1],
     ['a redirect', fails(302, { location: '/elsewhere' }), 1],
     ['a token for another merchant', fails(200, {}, bound('DK11111111')), 1],
-  ])('after %s: as often as may help', async (_, answer, calls) => {
-    const { upstream, failure } = await against(answer, { vat: 'DK12345678' });
-    await failure();
-    expect(upstream.requests).toHaveLength(calls);
+  ])('after %s: as often as may help, and each is told of', async (_, answer, count) => {
+    const { upstream, failure, calls } = await against(answer, { vat: 'DK12345678' });
+    const { code } = await failure();
+    expect(upstream.requests).toHaveLength(count);
+    expect(calls.map(({ result, environment }) => [result, environment])).toEqual(
+      Array.from({ length: count }, () => [code, 'sandbox']),
+    );
   });
 
   it('may bring what the first one did not', async () => {
-    const { upstream, issue } = await against((response, request, count) =>
+    const { upstream, issue, calls } = await against((response, request, count) =>
       (count < 3 ? fails(500) : good)(response, request, count),
     );
     expect((await issue()).token.reveal()).toBe('opaque');
+    expect(calls.map(({ result }) => result)).toEqual(['upstream_unavailable', 'upstream_unavailable', 'ok']);
+    expect(Math.min(...calls.map(({ tookMs }) => tookMs))).toBeGreaterThan(0);
     expect(upstream.requests).toHaveLength(3);
   });
 

@@ -1,6 +1,6 @@
 import type { TokenErrorCode } from './errors.js';
 import type { TokenKey } from './key.js';
-import type { InvalidateOutcome } from './ports.js';
+import type { InvalidateOutcome, Origin } from './ports.js';
 
 /** Why a refresh happened: somebody waited for it, or it ran ahead of expiry. */
 export type RefreshCause = 'demand' | 'ahead';
@@ -11,6 +11,8 @@ export type TokenEvent =
       readonly kind: 'refreshed';
       readonly key: TokenKey;
       readonly cause: RefreshCause;
+      /** Absent for a renewal ahead. */
+      readonly origin: Origin | undefined;
       readonly tokenId: string;
       readonly generation: number;
       readonly lifeMs: number;
@@ -22,11 +24,24 @@ export type TokenEvent =
       readonly kind: 'failed';
       readonly key: TokenKey;
       readonly cause: RefreshCause;
+      /** Absent for a renewal ahead. */
+      readonly origin: Origin | undefined;
       readonly code: TokenErrorCode;
       readonly message: string;
       readonly coolingMs: number;
       readonly tookMs: number;
       readonly alone: boolean;
+    }
+  /** A refresh has asked the store: it leads, took over a token that was stored (`hit`), or learned of a failure that
+   *  still cools. Waited for whoever else had the lease, or not. */
+  | {
+      readonly kind: 'lease';
+      readonly key: TokenKey;
+      readonly cause: RefreshCause;
+      readonly origin: Origin | undefined;
+      readonly outcome: 'lead' | 'hit' | 'failed';
+      readonly tookMs: number;
+      readonly waited: boolean;
     }
   /** A token was got although another leader's newer one had been stored meanwhile. */
   | { readonly kind: 'duplicate'; readonly key: TokenKey; readonly tokenId: string }

@@ -10,11 +10,17 @@ export interface IssuedToken {
   readonly lifeMs: number;
 }
 
+/** What set a refresh off, such as a request. Handed on to the issuer, and told with each event; means nothing here. */
+export interface Origin {
+  /** By which it is found in the log. */
+  readonly correlationId: string;
+}
+
 /** Gets a token from the upstream. Looks the credential up itself: the core never sees one. */
 export interface TokenIssuer {
   /** One attempt series. Once `signal` is aborted, no further attempt is made; the one under way may finish.
    *  @throws IssuerError the upstream refused or failed; `code` says which */
-  issue(subject: TokenSubject, signal: AbortSignal): Promise<IssuedToken>;
+  issue(subject: TokenSubject, signal: AbortSignal, origin?: Origin): Promise<IssuedToken>;
 }
 
 /** A token as a store hands it out. Durations, not instants: replicas share no clock. */

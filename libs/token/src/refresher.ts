@@ -6,7 +6,7 @@ import type { RefreshCause, TokenEvent } from './events.js';
 import type { TokenSource } from './held-token.js';
 import type { TokenKey } from './key.js';
 import { BUSY_POLL_MS, coolingMs, coolingOf, LEASE_RESERVE_MS, type TokenPolicy } from './policy.js';
-import type { IssuedToken, Lease, StoredToken, TokenIssuer, TokenStore } from './ports.js';
+import type { IssuedToken, Lease, Origin, StoredToken, TokenIssuer, TokenStore } from './ports.js';
 
 export interface RefresherParts {
   readonly store: TokenStore;
@@ -28,6 +28,7 @@ export interface RefreshRequest {
   readonly minRemainingMs: number;
   /** How long the asker can do without, in ms: 0 if somebody waits. */
   readonly spareMs: number;
+  readonly origin: Origin | undefined;
 }
 
 /** A token, and the instant on the replica's clock from which its remaining life counts. */
@@ -56,6 +57,12 @@ export class Refresher {
       request.cause === 'demand'
         ? [policy.leaseMs, policy.leaseRenewMs]
         : [policy.refreshLeaseMs, policy.refreshLeaseRenewMs];
+    const { cause, origin } = request;
+    let sinceMs = clock.now();
+    let waited = false;
+    const tell = (outcome: 'lead' | 'hit' | 'failed'): void => {
+      onEvent({ kind: 'lease', key, cause, origin, outcome, tookMs: clock.now() - sinceMs, waited });
+    };
     for (;;) {
       // Before the store is asked, or a message between its answer and our wait would be lost.
       const waiter = this.#wait(key.id);
@@ -64,12 +71,15 @@ export class Refresher {
         const outcome = await store.acquire(key, { owner, leaseMs, ...request });
         switch (outcome.kind) {
           case 'hit':
+            tell('hit');
             return { stored: outcome.token, asOfMs: askedAtMs, source: 'store' };
           case 'failed': {
+            tell('failed');
             const { code, message, scope, remainingMs } = outcome.failure;
             throw new IssuerError(code, message, { scope, retryAfterMs: remainingMs });
           }
           case 'busy':
+            waited = true;
             await waiter.until(Math.min(outcome.remainingMs, BUSY_POLL_MS * (0.8 + 0.4 * this.parts.random())));
             break;
           case 'lead': {
@@ -77,8 +87,10 @@ export class Refresher {
               onEvent({ kind: 'lease_unused', key });
               break;
             }
-            const obtained = await this.#lead(outcome.lease, request.cause, leaseMs, renewMs);
+            tell('lead');
+            const obtained = await this.#lead(outcome.lease, request, leaseMs, renewMs);
             if (obtained) return obtained;
+            [sinceMs, waited] = [clock.now(), false];
             break;
           }
           default:
@@ -109,9 +121,15 @@ export class Refresher {
 
   /** Returns the token that is stored now; undefined if somebody else has to answer for it: he has the lease, or he won
    *  and his token is gone already. */
-  async #lead(lease: Lease, cause: RefreshCause, leaseMs: number, renewMs: number): Promise<ObtainedToken | undefined> {
+  async #lead(
+    lease: Lease,
+    request: RefreshRequest,
+    leaseMs: number,
+    renewMs: number,
+  ): Promise<ObtainedToken | undefined> {
     const { store, clock, onEvent } = this.parts;
     const { key } = lease;
+    const { cause, origin } = request;
     const startedAtMs = clock.now();
     // A lost lease ends the attempts: whoever has it now makes his own.
     const abort = new AbortController();
@@ -122,10 +140,10 @@ export class Refresher {
     });
     let issued: IssuedToken;
     try {
-      issued = await this.#issue(key, abort);
+      issued = await this.#issue(key, abort, origin);
     } catch (error) {
       if (isLost) return undefined;
-      throw await this.#shareFailure(lease, cause, error, startedAtMs);
+      throw await this.#shareFailure(lease, request, error, startedAtMs);
     } finally {
       stopKeeping();
     }
@@ -139,6 +157,7 @@ export class Refresher {
       kind: 'refreshed',
       key,
       cause,
+      origin,
       tokenId: issued.token.tokenId,
       generation: lease.generation,
       lifeMs: issued.lifeMs,
@@ -149,9 +168,9 @@ export class Refresher {
   }
 
   /** One grant, given up after the longest hold even if the issuer does not heed the signal. */
-  async #issue(key: TokenKey, abort: AbortController): Promise<IssuedToken> {
+  async #issue(key: TokenKey, abort: AbortController, origin: Origin | undefined): Promise<IssuedToken> {
     const { issuer, policy, clock } = this.parts;
-    const issued = await within(clock, policy.longestHoldMs, issuer.issue(key.subject, abort.signal), () => {
+    const issued = await within(clock, policy.longestHoldMs, issuer.issue(key.subject, abort.signal, origin), () => {
       abort.abort();
       return new IssuerError('upstream_unavailable', `no answer within ${policy.longestHoldMs} ms`);
     });
@@ -162,7 +181,12 @@ export class Refresher {
     return issued;
   }
 
-  async #shareFailure(lease: Lease, cause: RefreshCause, error: unknown, startedAtMs: number): Promise<IssuerError> {
+  async #shareFailure(
+    lease: Lease,
+    request: RefreshRequest,
+    error: unknown,
+    startedAtMs: number,
+  ): Promise<IssuerError> {
     const { store, clock, random, onEvent } = this.parts;
     const { key } = lease;
     if (!(error instanceof IssuerError)) onEvent({ kind: 'fault', key, error });
@@ -177,7 +201,8 @@ export class Refresher {
     onEvent({
       kind: 'failed',
       key,
-      cause,
+      cause: request.cause,
+      origin: request.origin,
       code,
       message,
       coolingMs: retryAfterMs,

@@ -5,6 +5,19 @@ import { aKey, replicas, warm } from '../../../test/support/tokens.js';
 const SECOND = 1_000;
 const key = aKey();
 
+it('tells how a refresh got its lease, or what it found instead', async () => {
+  const { brokers, clock, events } = replicas(2);
+  const origin = { correlationId: 'till-7' };
+  const answers = brokers.map((broker) => broker.get(aKey(), 0, origin));
+  await clock.advance(100);
+  await Promise.all(answers);
+  expect(events.filter(({ kind }) => kind === 'lease')).toEqual([
+    { kind: 'lease', key: aKey(), cause: 'demand', origin, outcome: 'lead', tookMs: 0, waited: false },
+    { kind: 'lease', key: aKey(), cause: 'demand', origin, outcome: 'hit', tookMs: 100, waited: true },
+  ]);
+  expect(events.find(({ kind }) => kind === 'refreshed')).toMatchObject({ origin });
+});
+
 describe('a failure', () => {
   const unavailable = new IssuerError('upstream_unavailable', 'answered 503');
   const rejected = new IssuerError('credentials_rejected', 'invalid_client', { scope: 'credentials' });
@@ -129,7 +142,7 @@ describe('a failure', () => {
     const { error, events } = await failing(new TypeError('canary'));
     expect(error).toMatchObject({ code: 'upstream_unavailable' });
     expect(error.message).not.toContain('canary');
-    expect(events.map((event) => event.kind)).toEqual(['fault', 'failed']);
+    expect(events.map((event) => event.kind)).toEqual(['lease', 'fault', 'failed']);
   });
 
   it('is what a token without enough life for anybody comes to', async () => {

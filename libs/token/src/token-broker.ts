@@ -1,30 +1,17 @@
 import { within } from './clock.js';
 import { DrainingError, IssuerError, RefreshBusyError, StoreAwayError, ValidityUnavailableError } from './errors.js';
-import type { TokenKey, TokenSubject } from './key.js';
+import type { Entry } from './entry.js';
 import { type HeldToken, seedAll } from './held-token.js';
+import type { TokenKey, TokenSubject } from './key.js';
+import { type Overview, overviewOf } from './overview.js';
 import { refreshAfterMs, SPARE_LIFE_MS } from './policy.js';
-import type { StoreNews } from './ports.js';
+import type { Origin, StoreNews } from './ports.js';
 import { type ObtainedToken, Refresher, type RefresherParts, type RefreshRequest } from './refresher.js';
 
 /** After a renewal ahead that came to nothing, such as one without a store: how long until the next, in ms; ± 20 %. */
 const REST_MS = 5_000;
-interface Entry {
-  /** As it was asked for last: what its failures are shared under may change. */
-  key: TokenKey;
-  held: HeldToken | undefined;
-  failure: { readonly error: IssuerError; readonly untilMs: number } | undefined;
-  /** Before that, a renewal ahead is of no use: the last one failed. */
-  restUntilMs: number;
-  /** The refresh under way, which everybody who needs one joins. */
-  flight: Promise<HeldToken> | undefined;
-  /** Whether anybody asked since the token came: only then is it renewed ahead. */
-  asked: boolean;
-  cancelTimer: () => void;
-}
 
-/**
- * Hands out tokens from memory, and sees that memory is refreshed once however many ask.
- */
+/** Hands out tokens from memory, and sees that memory is refreshed once however many ask. */
 export class TokenBroker {
   readonly #parts: RefresherParts;
   readonly #refresher: Refresher;
@@ -57,12 +44,13 @@ export class TokenBroker {
   /**
    * Returns a token with at least `minValidityMs`, and never less than the safety margin, of life left, refreshing
    * if need be. A caller who stops waiting does not stop the refresh.
+   * @param origin goes along with a refresh that this sets off
    * @throws IssuerError              the upstream refused or failed, now or a moment ago; `code` says which
    * @throws RefreshBusyError         nobody finished within `waitBudgetMs`
    * @throws ValidityUnavailableError a token just refreshed has less life than asked for
    * @throws DrainingError            the broker is closed
    */
-  async get(key: TokenKey, minValidityMs: number): Promise<HeldToken> {
+  async get(key: TokenKey, minValidityMs: number, origin?: Origin): Promise<HeldToken> {
     const { clock, policy } = this.#parts;
     const deadlineMs = clock.now() + policy.waitBudgetMs;
     const neededMs = this.#needed(minValidityMs);
@@ -73,7 +61,8 @@ export class TokenBroker {
       if (entry.key !== key) this.#renameEntry(entry, key);
       this.#refuseIfTooYoung(entry.held);
       this.#refuseIfCooling(entry);
-      entry.flight ??= this.#fly(entry, { cause: 'demand', haveGeneration: 0, minRemainingMs: neededMs, spareMs: 0 });
+      const wanted = { haveGeneration: 0, minRemainingMs: neededMs, spareMs: 0, origin };
+      entry.flight ??= this.#fly(entry, { cause: 'demand', ...wanted });
       const tooLate = () => new RefreshBusyError(policy.waitBudgetMs);
       // A renewal ahead gives up while the store is away; for a caller who joined it, the next flight does not.
       held = await within(clock, deadlineMs - clock.now(), entry.flight.catch(undefinedIfAway), tooLate);
@@ -130,6 +119,11 @@ export class TokenBroker {
     return { held, isRefreshing: flight !== undefined, failure: isCooling ? failure.error : undefined };
   }
 
+  /** What this replica holds, in numbers. Looks at every key. */
+  overview(): Overview {
+    return overviewOf(this.#entries.values(), this.#parts.policy, this.#parts.clock.now());
+  }
+
   #needed(minValidityMs: number): number {
     const { safetyMarginMs } = this.#parts.policy;
     return minValidityMs > safetyMarginMs ? minValidityMs : safetyMarginMs;
@@ -179,7 +173,8 @@ export class TokenBroker {
     if (!held || this.#closed || now < entry.restUntilMs) return;
     const spareMs = Math.max(0, held.expiresAtMs - now - SPARE_LIFE_MS);
     const minRemainingMs = policy.safetyMarginMs;
-    entry.flight = this.#fly(entry, { cause: 'ahead', haveGeneration: held.generation, minRemainingMs, spareMs });
+    const wanted = { haveGeneration: held.generation, minRemainingMs, spareMs, origin: undefined };
+    entry.flight = this.#fly(entry, { cause: 'ahead', ...wanted });
     // Nobody waits for it: its failure has been reported and is in the entry.
     entry.flight.catch(() => {});
   }

@@ -91,6 +91,7 @@ export class Metrics {
       case 'lease_unused':
         this.#leasesLost.inc();
         break;
+      case 'lease':
       case 'invalidation':
       case 'fault':
         break;

@@ -18,6 +18,8 @@ export function logEvent(event: TokenEvent): void {
       log.warn({ ...about(event), cause, alone, code, reason: message, ...times });
       break;
     }
+    case 'lease':
+      break;
     case 'lease_lost':
     case 'lease_unused':
       log.warn(about(event));

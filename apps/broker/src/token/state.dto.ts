@@ -1,8 +1,9 @@
 import { Transform } from 'class-transformer';
 import { IsIn, IsInt, IsOptional, Matches, Max, Min } from 'class-validator';
 
+import { KEY_STATES, type KeyState } from '#token';
+
 import { IsClientName, IsMerchantVat } from '../http/validated.js';
-import { type KeyState, TOKEN_STATES } from './token-state.js';
 
 const wholeNumber = ({ value }: { value: unknown }) =>
   typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : value;
@@ -18,7 +19,7 @@ export class ListQuery {
   merchant_vat?: string;
 
   @IsOptional()
-  @IsIn(TOKEN_STATES)
+  @IsIn(KEY_STATES)
   state?: KeyState;
 
   /** Items on a page, 1 to 1000. Default 100. */

@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 
 import {
   type KeyReport,
+  type KeyState,
   keyLabel,
   StoreAwayError,
   TokenBroker,
@@ -16,9 +17,6 @@ import { systemClock } from '../config/system-clock.js';
 import { nextAnswer } from './next-answer.js';
 
 export const TOKEN_STORE = Symbol('TOKEN_STORE');
-
-export const TOKEN_STATES = ['fresh', 'expiring', 'dead', 'refreshing', 'failing'] as const;
-export type KeyState = (typeof TOKEN_STATES)[number];
 
 export interface StateQuery {
   readonly client?: string | undefined;

@@ -17,6 +17,7 @@ import { GivenTokens } from './given-tokens.js';
 import { HttpTokenIssuer } from './http-token-issuer.js';
 import { logEvent } from './log-event.js';
 import { OAuthController } from './oauth.controller.js';
+import { ServedTokens } from './served-tokens.js';
 import { StateController } from './state.controller.js';
 import { TokenEvents } from './token-events.js';
 import { TokenKeys } from './token-keys.js';
@@ -33,6 +34,7 @@ const LAST_REFRESHES_MS = 5_000;
   providers: [
     GivenTokens,
     HttpTokenIssuer,
+    ServedTokens,
     TokenEvents,
     TokenKeys,
     TokenState,
@@ -57,7 +59,7 @@ const LAST_REFRESHES_MS = 5_000;
         }),
     },
   ],
-  exports: [TokenBroker, TokenEvents],
+  exports: [ServedTokens, TOKEN_STORE, TokenBroker, TokenEvents, TokenKeys, TokenState],
 })
 export class TokenModule implements OnApplicationShutdown {
   readonly #unsubscribe: () => void;

@@ -1,13 +1,13 @@
 import { Injectable } from '@nestjs/common';
 
-import { type HeldToken, TokenBroker, type TokenKey } from '#token';
-
+import { type HeldToken, TokenBroker, TokenError, type TokenKey } from '#token';
 import { Vault } from '#vault';
 
 import { RateLimits } from '../access/rate-limits.js';
 import type { CallerRequest } from '../http/caller.js';
 import { Problem } from '../http/problem.js';
 import { GivenTokens } from './given-tokens.js';
+import { ServedTokens } from './served-tokens.js';
 import { TokenKeys } from './token-keys.js';
 
 /** Gives tokens to callers who may have them, and sees that it is written down. */
@@ -17,6 +17,7 @@ export class Tokens {
     private readonly broker: TokenBroker,
     private readonly limits: RateLimits,
     private readonly given: GivenTokens,
+    private readonly served: ServedTokens,
     private readonly vault: Vault,
     private readonly keys: TokenKeys,
   ) {}
@@ -27,15 +28,21 @@ export class Tokens {
     const held = this.broker.find(key, minValidityMs);
     if (!held) return this.#refreshed(request, key, minValidityMs);
     this.given.note(request, key, held, 'memory');
+    this.served.count(key.subject.client, 'memory');
     return held;
   }
 
   async #refreshed(request: CallerRequest, key: TokenKey, minValidityMs: number): Promise<HeldToken> {
     // Whoever joins a refresh under way costs nobody anything.
     if (!this.broker.inspect(key).isRefreshing) this.limits.takeForKey(request.caller, key.subject);
-    const held = await this.broker.get(key, minValidityMs);
+    const { client } = key.subject;
+    const held = await this.broker.get(key, minValidityMs, { correlationId: request.id }).catch((error: unknown) => {
+      this.served.countFailure(client, error instanceof TokenError ? error.code : 'internal_error');
+      throw error;
+    });
     this.#judgeAgain(request, key);
     this.given.note(request, key, held, held.source);
+    this.served.count(client, held.source);
     return held;
   }
 

@@ -11,15 +11,17 @@ import {
   race,
   retry,
   switchMap,
+  tap,
   throwError,
   timer,
 } from 'rxjs';
 
 import { IssuerError } from '#token';
-import type { BasicEncoding, Environment, Secret } from '#vault';
+import { type BasicEncoding, type Environment, ENVIRONMENTS, type Secret } from '#vault';
 
 import { BrokerConfig, FIRST_BACKOFF_MS } from '../config/broker-config.js';
 import { type ReadGrant, readGrantAnswer, TransientError } from './grant-answer.js';
+import { UpstreamCalls } from './upstream-calls.js';
 
 /** The longest answer that is read, in bytes. */
 const MAX_ANSWER_BYTES = 65_536;
@@ -51,6 +53,7 @@ export class Grants {
   constructor(
     private readonly http: HttpService,
     private readonly config: BrokerConfig,
+    private readonly calls: UpstreamCalls,
   ) {}
 
   /** The token endpoint of one of MobilePay's environments. */
@@ -83,7 +86,23 @@ export class Grants {
     );
   }
 
+  /** Tells of it when it has ended. */
   #attempt(credentials: GrantCredentials, wanted: WantedGrant): Observable<ReadGrant> {
+    const startedAtMs = performance.now();
+    const environment = this.#environmentOf(wanted.tokenUrl);
+    const tell = (error?: unknown): void => {
+      const { code, message } = error instanceof IssuerError ? error : {};
+      const result = error === undefined ? 'ok' : (code ?? 'upstream_unavailable');
+      this.calls.emit({ environment, result, detail: message, tookMs: performance.now() - startedAtMs });
+    };
+    return this.#call(credentials, wanted).pipe(tap({ complete: () => tell(), error: tell }));
+  }
+
+  #environmentOf(tokenUrl: string): Environment | undefined {
+    return ENVIRONMENTS.find((environment) => this.urlOf(environment) === tokenUrl);
+  }
+
+  #call(credentials: GrantCredentials, wanted: WantedGrant): Observable<ReadGrant> {
     const { timeoutMs } = this.config.upstream;
     const form = new URLSearchParams({ grant_type: 'client_credentials' });
     if (wanted.merchantVat !== undefined) form.set('merchant_vat', wanted.merchantVat);

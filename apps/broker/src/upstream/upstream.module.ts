@@ -3,6 +3,7 @@ import { Module } from '@nestjs/common';
 
 import { BrokerConfig } from '../config/broker-config.js';
 import { Grants } from './grants.js';
+import { UpstreamCalls } from './upstream-calls.js';
 import { upstreamAgents } from './upstream-agents.js';
 
 @Module({
@@ -12,7 +13,7 @@ import { upstreamAgents } from './upstream-agents.js';
       useFactory: ({ upstream }: BrokerConfig) => upstreamAgents(upstream),
     }),
   ],
-  providers: [Grants],
-  exports: [Grants],
+  providers: [Grants, UpstreamCalls],
+  exports: [Grants, UpstreamCalls],
 })
 export class UpstreamModule {}

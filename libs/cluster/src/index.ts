@@ -1,0 +1,15 @@
+export type {
+  KeyCounts,
+  LastHour,
+  Minute,
+  Need,
+  NeedCode,
+  ReplicaStatus,
+  Status,
+  StatusNow,
+  StoreStatus,
+  TimelineEvent,
+  TimelineKind,
+  UpstreamStatus,
+  VaultStatus,
+} from './status.js';
