@@ -36,6 +36,7 @@ const base = {
 const project = (displayName, ...testMatch) => ({ ...base, displayName, testMatch });
 
 export default {
+  cacheDirectory: '<rootDir>/.cache/jest',
   // Until a test or its set-up counts as hung; what a test measures has bounds of its own.
   testTimeout: 20_000,
   projects: [
@@ -45,6 +46,7 @@ export default {
     project('contract', '<rootDir>/test/contract/**/*.spec.ts'),
     project('integration', '<rootDir>/test/integration/**/*.spec.ts'),
     project('e2e', '<rootDir>/test/e2e/**/*.spec.ts'),
+    project('browser', '<rootDir>/test/browser/**/*.spec.ts'),
     project('faults', '<rootDir>/test/faults/*.spec.ts'),
     project('faults-slow', '<rootDir>/test/faults/slow/*.spec.ts'),
     project('fuzz', '<rootDir>/test/fuzz/*.spec.ts'),

@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
-const scratch = join(import.meta.dirname, '../../.cache/test');
+export const scratch = join(import.meta.dirname, '../../.cache/test');
 const made: string[] = [];
 
 /** A new empty folder inside the project, removed when the test file ends. */
