@@ -12,6 +12,7 @@ const esmOnly = [
 ];
 
 const base = {
+  cacheDirectory: '<rootDir>/.cache/jest',
   testEnvironment: 'node',
   testEnvironmentOptions: { customExportConditions: ['source', 'node', 'node-addons'] },
   extensionsToTreatAsEsm: ['.ts'],
@@ -36,7 +37,6 @@ const base = {
 const project = (displayName, ...testMatch) => ({ ...base, displayName, testMatch });
 
 export default {
-  cacheDirectory: '<rootDir>/.cache/jest',
   // Until a test or its set-up counts as hung; what a test measures has bounds of its own.
   testTimeout: 20_000,
   projects: [
