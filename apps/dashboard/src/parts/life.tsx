@@ -1,0 +1,18 @@
+import { nowMs } from '../data/clock.js';
+import { countdown, duration } from '../data/format.js';
+import type { Row } from '../data/rows.js';
+
+/** A token's life, running down. It alone is drawn each second, not its row. */
+export function Life({ row }: { row: Row }) {
+  const leftMs = Math.max(0, row.expiresAtMs - nowMs.value);
+  if (leftMs === 0) return <span class="life none">no token</span>;
+  const part = row.lifeMs > 0 ? Math.min(1, leftMs / row.lifeMs) : 0;
+  return (
+    <span class={`life ${row.state}`} title={`${duration(leftMs / 1_000)} left of ${duration(row.lifeMs / 1_000)}`}>
+      <span class="life-bar" aria-hidden="true">
+        <span style={{ transform: `scaleX(${part.toFixed(4)})` }} />
+      </span>
+      <span class="life-text">{countdown(leftMs / 1_000)}</span>
+    </span>
+  );
+}
