@@ -65,7 +65,7 @@ function Dashboard() {
                 <Overview now={now} />
                 <Charts hour={now.last_hour} />
                 <div class="pair">
-                  <Replicas replicas={now.replicas} answeredBy={now.answered_by} />
+                  <Replicas replicas={now.replicas} />
                   <Stores now={now} />
                 </div>
               </div>

@@ -8,6 +8,7 @@ import { paints } from '../data/theme.js';
 /** Names of custom properties, which a canvas cannot read by itself. */
 export interface Line {
   readonly colour: string;
+  /** Filled down to the line after it, or to the ground if it is the last. */
   readonly fill?: string;
   readonly width?: number;
   /** Drawn as bars at the foot, on a scale of its own. */
@@ -94,12 +95,14 @@ function options(
         size: 24,
         gap: 6,
         space: isNarrow ? 90 : 64,
-        values: (_, ticks) => ticks.map((tick) => hourAndMinute(tick)),
+        // One that would be cut off at the edge says less than none.
+        values: (plot, ticks) =>
+          ticks.map((tick) => (plot.valToPos(tick, 'x') > plot.over.clientWidth - 14 ? '' : hourAndMinute(tick))),
       },
       {
         ...axis,
         grid: { stroke: colour('--line-soft'), width: 1 },
-        size: 46,
+        size: 50,
         gap: 8,
         space: 36,
         values: (_, ticks) => ticks.map((tick) => `${short(tick)}${tick === 0 ? '' : unit}`),
@@ -107,7 +110,7 @@ function options(
     ],
     series: [
       {},
-      ...lines.map((line): uPlot.Series => {
+      ...lines.map((line, i): uPlot.Series => {
         const stroke = colour(line.colour);
         const common = { points: { show: false }, stroke, spanGaps: false };
         if (line.isBars === true) {
@@ -121,12 +124,21 @@ function options(
           points: { show: false, size: 4 },
           width: line.width ?? 1.5,
           ...(paths && { paths }),
-          ...(line.fill !== undefined && { fill: colour(line.fill) }),
+          ...(line.fill !== undefined && !hasNext(lines, i) && { fill: colour(line.fill) }),
         };
       }),
     ],
+    bands: lines.flatMap(({ fill }, i) =>
+      // Columns are counted from 1: the first one is time.
+      fill !== undefined && hasNext(lines, i) ? [{ series: [i + 1, i + 2], fill: colour(fill) }] : [],
+    ),
     hooks: { setCursor: [({ cursor }) => onPoint(cursor.idx ?? undefined)] },
   };
+}
+
+function hasNext(lines: readonly Line[], i: number): boolean {
+  const next = lines[i + 1];
+  return next !== undefined && next.isBars !== true;
 }
 
 function strokeOf(series: uPlot.Series | undefined): string {

@@ -9,11 +9,11 @@ import { averageLatency, servedSeries, servedText, upstreamSeries, upstreamText 
 import { Chart, type Line } from './chart.js';
 
 const SERVED: readonly Line[] = [
-  { colour: '--chart-2', fill: '--chart-2-soft', width: 1.5 },
-  { colour: '--chart-1', fill: '--chart-1-soft', width: 1.5 },
+  { colour: '--chart-2', fill: '--chart-2-soft' },
+  { colour: '--chart-1', fill: '--chart-1-soft' },
 ];
 const UPSTREAM: readonly Line[] = [
-  { colour: '--chart-3', width: 1 },
+  { colour: '--chart-3', fill: '--chart-3-soft', width: 1 },
   { colour: '--chart-1', width: 2 },
   { colour: '--bad-mark', isBars: true },
 ];

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 
 interface DialogProps {
   readonly class: string;
@@ -13,7 +13,8 @@ interface DialogProps {
 /** A modal one: the browser keeps the focus inside, gives it back afterwards, and closes it on Escape. */
 export function Dialog({ class: name, labelledBy, isHeld = false, onClose, children }: DialogProps) {
   const element = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
+  // Of the layout: other effects are undone only after the dialog has left the document.
+  useLayoutEffect(() => {
     const dialog = element.current;
     if (!dialog) return undefined;
     dialog.showModal();

@@ -50,6 +50,11 @@ export const AlertIcon = ({ size = 16 }) => (
     <path d="M8 4.75v3.75M8 11v.01" />
   </Icon>
 );
+export const PauseIcon = ({ size = 16 }) => (
+  <Icon size={size}>
+    <path d="M4 8h.01M8 8h.01M12 8h.01" />
+  </Icon>
+);
 export const SearchIcon = () => (
   <Icon>
     <circle cx="7" cy="7" r="4.25" />

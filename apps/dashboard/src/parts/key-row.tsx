@@ -1,6 +1,7 @@
 import { ask } from '../data/asking.js';
 import { nowMs } from '../data/clock.js';
 import { absolute, ago } from '../data/format.js';
+import { shortName } from '../data/live.js';
 import type { Row } from '../data/rows.js';
 import { isAdmin } from '../data/session-state.js';
 import { STATE_WORDS } from '../data/words.js';
@@ -74,7 +75,7 @@ function Refreshed({ row: { refreshedAtMs, refreshedBy } }: { row: Row }) {
       {refreshedBy && (
         <span class="faint" title={refreshedBy}>
           {' '}
-          by {refreshedBy}
+          by {shortName(refreshedBy)}
         </span>
       )}
     </>

@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals';
-import { useEffect, useRef } from 'preact/hooks';
+import { useRef } from 'preact/hooks';
 
 import type { StatusNow } from '#cluster';
 
@@ -14,6 +14,7 @@ import { COLUMN_WORDS } from './key-columns.js';
 import { KeyFilter } from './key-filter.js';
 import { KeyRow } from './key-row.js';
 import { narrow } from './narrow.js';
+import { useKeptFocus } from './use-kept-focus.js';
 import { useVirtual } from './use-virtual.js';
 
 const HEAD_HEIGHT = 36;
@@ -32,7 +33,7 @@ export function KeyTable({ now }: { now: StatusNow }) {
           {loading.value === undefined && (found === total ? counted(total, 'token') : `${count(found)} of ${counted(total, 'token')}`)}
         </p>
       </div>
-      <KeyFilter />
+      {(total > 0 || loading.value !== undefined) && <KeyFilter />}
       <Body now={now} />
     </section>
   );
@@ -76,39 +77,30 @@ function Empty({ hasClients }: { hasClients: boolean }) {
 
 function Grid() {
   const scroller = useRef<HTMLDivElement>(null);
-  const wantsFocus = useRef(false);
-  const active = useSignal(0);
+  const active = useSignal('');
   const list = view.value.rows;
-  const last = list.length - 1;
-  const at = Math.max(0, Math.min(active.value, last));
-  const headHeight = narrow.value ? 0 : HEAD_HEIGHT;
+  // By its id: rows change places while somebody is on one of them.
+  const at = Math.max(0, list.findIndex(({ id }) => id === active.value));
   const virtual = useVirtual({
     count: list.length,
     rowHeight: narrow.value ? CARD_HEIGHT : ROW_HEIGHT,
-    headHeight,
+    headHeight: narrow.value ? 0 : HEAD_HEIGHT,
     scroller: () => scroller.current,
     kept: at,
   });
-  useEffect(() => {
-    if (!wantsFocus.current) return;
-    wantsFocus.current = false;
-    scroller.current?.querySelector<HTMLElement>(`[data-index="${at}"]`)?.focus({ preventScroll: true });
-  });
+  const focus = useKeptFocus(scroller, at);
 
-  const goTo = (index: number) => {
-    active.value = Math.max(0, Math.min(index, last));
-    wantsFocus.current = true;
-    virtual.scrollToIndex(active.value);
-  };
   const onKeyDown = (event: KeyboardEvent) => {
-    if (!(event.target instanceof HTMLElement) || event.target.role !== 'row') return;
-    const page = Math.max(1, Math.floor((scroller.current?.clientHeight ?? 0) / ROW_HEIGHT) - 2);
-    const steps: Readonly<Record<string, number>> = {
-      ...{ ArrowDown: at + 1, ArrowUp: at - 1, PageDown: at + page, PageUp: at - page, Home: 0, End: last },
-    };
-    const to = steps[event.key];
-    if (to !== undefined) goTo(to);
-    else if (event.key === 'Enter' || event.key === ' ') open(list[at]);
+    if (!isRow(event.target)) return;
+    // Read anew: keys may come faster than the table is drawn.
+    const now = Math.max(0, list.findIndex(({ id }) => id === active.peek()));
+    const to = stepOf(event.key, now, list.length - 1, scroller.current?.clientHeight ?? 0);
+    const row = list[to ?? now];
+    if (to !== undefined && row) {
+      active.value = row.id;
+      focus.want();
+      virtual.scrollToIndex(to);
+    } else if (event.key === 'Enter' || event.key === ' ') open(row);
     else return;
     event.preventDefault();
   };
@@ -123,9 +115,11 @@ function Grid() {
         aria-rowcount={list.length + 1}
         onKeyDown={onKeyDown}
         onFocusIn={({ target }) => {
-          const index = target instanceof HTMLElement && target.dataset['index'];
-          if (index) active.value = Number(index);
+          if (!isRow(target)) return;
+          active.value = list[Number(target.dataset['index'])]?.id ?? '';
+          focus.want();
         }}
+        onFocusOut={focus.lost}
       >
         <div role="rowgroup" class="grid-head">
           <Head />
@@ -178,6 +172,20 @@ function Head() {
       </span>
     </div>
   );
+}
+
+/** @returns the row that a key leads to; undefined for keys that lead to none */
+function stepOf(key: string, at: number, last: number, height: number): number | undefined {
+  const page = Math.max(1, Math.floor(height / ROW_HEIGHT) - 2);
+  const steps: Readonly<Record<string, number>> = {
+    ...{ ArrowDown: at + 1, ArrowUp: at - 1, PageDown: at + page, PageUp: at - page, Home: 0, End: last },
+  };
+  const to = steps[key];
+  return to === undefined ? undefined : Math.max(0, Math.min(to, last));
+}
+
+function isRow(target: EventTarget | null): target is HTMLElement {
+  return target instanceof HTMLElement && target.dataset['index'] !== undefined;
 }
 
 function open(row: Row | undefined): void {

@@ -3,24 +3,26 @@ import type { Need, StatusNow } from '#cluster';
 import { nowMs } from '../data/clock.js';
 import { absolute, ago } from '../data/format.js';
 import { searchHash } from '../data/hash.js';
+import { isStale } from '../data/live.js';
 import { headline, runbookName, summary } from '../data/words.js';
-import { AlertIcon, CheckIcon, WarningIcon } from './icons.js';
+import { AlertIcon, CheckIcon, PauseIcon, WarningIcon } from './icons.js';
 
 /** Is it well, and what needs me: the two questions of whoever was woken. */
 export function Overview({ now }: { now: StatusNow }) {
-  const { health, needs } = now;
+  const { needs } = now;
+  const health = isStale.value ? 'unknown' : now.health;
   return (
     <section class="overview" aria-labelledby="headline">
       <div class="headline">
         <span class={`orb ${health}`}>
-          {health === 'ok' ? <CheckIcon size={22} /> : health === 'degraded' ? <WarningIcon size={22} /> : <AlertIcon size={22} />}
+          <HealthIcon health={health} />
         </span>
         <div>
           <h1 id="headline" aria-live="polite">
-            {headline(now)}
+            {isStale.value ? 'Not known right now' : headline(now)}
           </h1>
           <p class="summary">
-            {needs.length === 0 && <strong>Nothing needs you. </strong>}
+            {isStale.value ? `When last heard of: ${headline(now)}. ` : needs.length === 0 && <strong>Nothing needs you. </strong>}
             {summary(now)}
           </p>
         </div>
@@ -39,6 +41,21 @@ export function Overview({ now }: { now: StatusNow }) {
       )}
     </section>
   );
+}
+
+function HealthIcon({ health }: { health: StatusNow['health'] | 'unknown' }) {
+  switch (health) {
+    case 'ok':
+      return <CheckIcon size={22} />;
+    case 'degraded':
+      return <WarningIcon size={22} />;
+    case 'critical':
+      return <AlertIcon size={22} />;
+    case 'unknown':
+      return <PauseIcon size={22} />;
+    default:
+      return health satisfies never;
+  }
 }
 
 function NeedLine({ need }: { need: Need }) {

@@ -8,7 +8,7 @@ import { CardTitle } from './card.js';
 const LATE_SECONDS = 5;
 const MOST_LED = 2;
 
-export function Replicas({ replicas, answeredBy }: { replicas: readonly ReplicaStatus[]; answeredBy: string }) {
+export function Replicas({ replicas }: { replicas: readonly ReplicaStatus[] }) {
   const versions = new Set(replicas.map(({ version }) => version));
   return (
     <section class="card" aria-labelledby="replicas">
@@ -17,14 +17,14 @@ export function Replicas({ replicas, answeredBy }: { replicas: readonly ReplicaS
       </CardTitle>
       <ul class="lines">
         {replicas.map((replica) => (
-          <Replica key={replica.name} replica={replica} isMixed={versions.size > 1} isTelling={replica.name === answeredBy} />
+          <Replica key={replica.name} replica={replica} isMixed={versions.size > 1} />
         ))}
       </ul>
     </section>
   );
 }
 
-function Replica({ replica, isMixed, isTelling }: { replica: ReplicaStatus; isMixed: boolean; isTelling: boolean }) {
+function Replica({ replica, isMixed }: { replica: ReplicaStatus; isMixed: boolean }) {
   const { name, version, started_at, seen_seconds_ago, state, redis_up, keys, leading } = replica;
   const startedAtMs = Date.parse(started_at);
   const isLate = seen_seconds_ago >= LATE_SECONDS;
@@ -38,11 +38,6 @@ function Replica({ replica, isMixed, isTelling }: { replica: ReplicaStatus; isMi
             {name}
           </span>
           {isMixed && <span class="tag">{version}</span>}
-          {isTelling && (
-            <span class="tag" title="It answered this page">
-              you
-            </span>
-          )}
         </p>
         <p class="line-more">
           <span title={`Started ${absolute(startedAtMs)}`}>up {duration((nowMs.value - startedAtMs) / 1_000)}</span>

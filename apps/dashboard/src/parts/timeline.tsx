@@ -6,7 +6,7 @@ import type { TimelineEvent } from '#cluster';
 import { nowMinute } from '../data/clock.js';
 import { absolute, clockTime, counted } from '../data/format.js';
 import { searchHash } from '../data/hash.js';
-import { events } from '../data/live.js';
+import { events, shortName } from '../data/live.js';
 import { byMinute, groupOf, KIND_GROUPS, type KindGroup, sentenceOf } from '../data/timeline.js';
 import { CardTitle } from './card.js';
 import { KindIcon } from './icons.js';
@@ -85,7 +85,7 @@ export function Timeline() {
 }
 
 function Event({ event }: { event: TimelineEvent }) {
-  const { subject, verb, more } = sentenceOf(event);
+  const { subject, verb, more } = sentenceOf(event, shortName);
   const group = groupOf(event.kind);
   const atMs = Date.parse(event.at);
   const tone = event.kind === 'replica_went' ? 'went' : group;
