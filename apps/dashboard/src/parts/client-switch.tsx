@@ -1,0 +1,32 @@
+import { useSignal } from '@preact/signals';
+import { useEffect } from 'preact/hooks';
+
+import { ApiError } from '../data/api.js';
+import { ask, asked } from '../data/asking.js';
+import { readClient } from '../data/doing.js';
+import type { Row } from '../data/rows.js';
+import { SwitchIcon } from './icons.js';
+
+/** Says which way it switches, and so whether the client is enabled. */
+export function ClientSwitch({ row }: { row: Row }) {
+  const enabled = useSignal<boolean | undefined>(undefined);
+  const isAsking = asked.value !== undefined;
+  useEffect(() => {
+    // Also when a question was answered: it may be another way now.
+    if (isAsking) return;
+    void readClient(row.client).then(
+      ({ body }) => {
+        enabled.value = body.enabled;
+      },
+      (error: unknown) => {
+        // The question, when it is asked, says why.
+        if (!(error instanceof ApiError)) throw error;
+      },
+    );
+  }, [row.client, isAsking]);
+  return (
+    <button class="button" type="button" onClick={() => ask('switch', row)}>
+      <SwitchIcon /> {enabled.value === false ? `Enable ${row.client}` : `Disable ${row.client}`}
+    </button>
+  );
+}
