@@ -40,7 +40,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'libs/redis',
     'libs/token',
     'libs/vault',
-    ...['audit', 'config', 'http', 'redis', 'token', 'vault'].map((room) => `broker/${room}`),
+    ...['audit', 'config', 'http', 'redis', 'token', 'upstream', 'vault'].map((room) => `broker/${room}`),
   ],
   // What puts the rooms together: the entry, the module list, the log.
   'broker/.': [

@@ -50,6 +50,7 @@ export class RedisLink {
   readonly client: RedisClient;
   readonly #outages = new Map<string, Outage>();
   readonly #listeners = new Set<(news: 'back' | 'stale') => void>();
+  readonly #timers = new Set<(tookMs: number) => void>();
   readonly #ready: Promise<void>;
   /** Each master has a clock of its own. */
   readonly #clocks = new Map<string, RedisClock>();
@@ -99,6 +100,11 @@ export class RedisLink {
     return () => this.#listeners.delete(listener);
   }
 
+  /** Calls `listener` with the time that each command has taken, in ms, whether it was answered or not. */
+  onCommand(listener: (tookMs: number) => void): void {
+    this.#timers.add(listener);
+  }
+
   /** Runs a script. Its keys stand first in `args`, all in the slot of the first one.
    *  @throws StoreAwayError */
   run(name: ScriptName, ...args: readonly [string, ...(string | number)[]]): Promise<unknown> {
@@ -118,6 +124,8 @@ export class RedisLink {
       const reason = reasonOf(error);
       this.#lose(shard, { sinceMs, confirmedAtMs: sinceMs, reason, key, atStart: false });
       throw new StoreAwayError(sinceMs, sinceMs, reason);
+    } finally {
+      for (const listener of this.#timers) listener(this.parts.clock.now() - sinceMs);
     }
   }
 

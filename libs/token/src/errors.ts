@@ -2,8 +2,14 @@
 export type TokenErrorCode = IssuerErrorCode | 'refresh_busy' | 'validity_unavailable' | 'draining' | 'store_away';
 
 /** How the upstream may fail a grant; the HTTP status of each is the edge's business. */
-export type IssuerErrorCode =
-  'credentials_rejected' | 'merchant_rejected' | 'scope_rejected' | 'upstream_invalid' | 'upstream_unavailable';
+export const ISSUER_ERROR_CODES = [
+  'credentials_rejected',
+  'merchant_rejected',
+  'scope_rejected',
+  'upstream_invalid',
+  'upstream_unavailable',
+] as const;
+export type IssuerErrorCode = (typeof ISSUER_ERROR_CODES)[number];
 
 /**
  * What a failure says something about, and so how far it is shared:

@@ -3,6 +3,7 @@ export type { Clock } from './clock.js';
 export {
   DrainingError,
   type FailureScope,
+  ISSUER_ERROR_CODES,
   IssuerError,
   type IssuerErrorCode,
   RefreshBusyError,

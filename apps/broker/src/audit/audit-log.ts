@@ -35,6 +35,11 @@ export class AuditLog {
     return this.#lostEver;
   }
 
+  /** Whether lines are lost now. */
+  get failing(): boolean {
+    return this.#lost > 0;
+  }
+
   /** @throws ConfigError if it cannot be opened and written */
   start(): void {
     try {

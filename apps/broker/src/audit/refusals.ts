@@ -25,6 +25,7 @@ type RefusedRequest = FastifyRequest & Partial<OAuthRequest>;
 export class Refusals {
   readonly #kinds = new Map<string, Kind>();
   readonly #kindsOf = new Map<string, number>();
+  readonly #counts = new Map<RefusalCode, number>();
 
   /** @param isClient whether a client is there: another name could be a secret that somebody put in the wrong field */
   constructor(
@@ -32,7 +33,13 @@ export class Refusals {
     public isClient: (name: string) => boolean = () => false,
   ) {}
 
+  /** How often each was refused since the start, written down or not. */
+  get counts(): ReadonlyMap<RefusalCode, number> {
+    return this.#counts;
+  }
+
   note(code: RefusalCode, request: RefusedRequest): void {
+    this.#counts.set(code, (this.#counts.get(code) ?? 0) + 1);
     const caller = request.caller?.name ?? null;
     const fields = { code, ...this.#about(request, caller) };
     const id = JSON.stringify(Object.values(fields));

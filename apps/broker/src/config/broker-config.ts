@@ -31,6 +31,7 @@ export abstract class BrokerConfig {
   abstract readonly limits: LimitsConfig;
   /** Where the audit trail goes: a file's path, or `stdout`. */
   abstract readonly auditLog: string;
+  abstract readonly metrics: MetricsConfig;
   abstract readonly upstream: UpstreamConfig;
   abstract readonly policy: TokenPolicy;
   /** How long the broker serves on after it said that it is not ready, in ms. */
@@ -94,6 +95,13 @@ export interface LimitsConfig {
   readonly requestTimeoutMs: number;
   /** Until a connection without a request is closed, in ms. */
   readonly keepAliveMs: number;
+}
+
+export interface MetricsConfig {
+  /** How many clients are told apart by name; the rest is `other`. Default 20, at most 1000. */
+  readonly clients: number;
+  /** Whether everybody may read them. Default false: callers with the role `ops`. */
+  readonly open: boolean;
 }
 
 export interface RedisConfig {

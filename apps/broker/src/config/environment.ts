@@ -36,6 +36,11 @@ export class Environment {
   @Text()
   AUDIT_LOG?: string;
 
+  @Whole(0, 1_000)
+  METRICS_CLIENTS = 20;
+  @OneOf(['true', 'false'])
+  METRICS_OPEN = 'false';
+
   @Text()
   TLS_CERT_FILE?: string;
   @Text()

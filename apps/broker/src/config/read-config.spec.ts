@@ -43,6 +43,7 @@ describe('settings', () => {
       policy: { refreshAt: 0.75, refreshJitterMs: 120_000, safetyMarginMs: 60_000, waitBudgetMs: 10_000 },
       shutdownDelayMs: 0,
       shutdownTimeoutMs: 15_000,
+      metrics: { clients: 20, open: false },
     });
   });
 
@@ -89,6 +90,8 @@ describe('settings', () => {
     ['ADMIN_KEY', ['too-short', 'a'.repeat(513), `${'a'.repeat(30)} b`], /^ADMIN_KEY must be 24 to 512 visible/],
     ['UPSTREAM_TIMEOUT_MS', ['99', '2e3'], /^UPSTREAM_TIMEOUT_MS must be a whole number from 100 to 20000$/],
     ['UPSTREAM_RETRIES', ['6', '-1'], /^UPSTREAM_RETRIES must be a whole number from 0 to 5$/],
+    ['METRICS_CLIENTS', ['-1', '1001', 'all'], /^METRICS_CLIENTS must be a whole number from 0 to 1000$/],
+    ['METRICS_OPEN', ['yes', '1'], /^METRICS_OPEN must be true or false$/],
     ['REFRESH_AT', ['0', '1', 'half', '.96'], /^REFRESH_AT must be a number from 0.1 to 0.95$/],
     [
       'REDIS_URL',

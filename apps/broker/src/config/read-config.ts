@@ -55,6 +55,7 @@ export function readConfig(env: NodeJS.ProcessEnv): BrokerConfig {
     tls: readTls(given, problems),
     limits: readLimits(given),
     auditLog: given.AUDIT_LOG ?? (production ? 'stdout' : 'data/audit.jsonl'),
+    metrics: { clients: given.METRICS_CLIENTS, open: given.METRICS_OPEN === 'true' },
     upstream: readUpstream(given, problems),
     policy,
     shutdownDelayMs: given.SHUTDOWN_DELAY_MS ?? (production ? 5_000 : 0),

@@ -1,16 +1,24 @@
 import { Controller, Get, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 
-import { Needs } from '../http/caller.js';
+import { BrokerConfig } from '../config/broker-config.js';
+import { Needs, Open } from '../http/caller.js';
 import { Metrics } from './metrics.js';
 
 @Controller('metrics')
 @Needs('ops')
 export class MetricsController {
-  constructor(private readonly metrics: Metrics) {}
+  constructor(
+    private readonly metrics: Metrics,
+    config: BrokerConfig,
+  ) {
+    // Said to the guard in the same words as by a route that is always open, and before it is first asked.
+    if (config.metrics.open) Open()(MetricsController);
+  }
 
   @Get()
   async read(@Res() reply: FastifyReply) {
-    await reply.type(this.metrics.registry.contentType).send(await this.metrics.registry.metrics());
+    const { registry } = this.metrics;
+    await reply.type(registry.contentType).send(await registry.metrics());
   }
 }

@@ -1,102 +1,48 @@
-import { Inject, Injectable, Optional } from '@nestjs/common';
-import { Counter, Gauge, Registry } from 'prom-client';
+import { Injectable } from '@nestjs/common';
+import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 
-import type { RedisLink } from '#redis';
-import type { TokenEvent } from '#token';
+import { VERSION } from '../config/version.js';
+import { Drain } from '../http/drain.js';
 
-import { AuditLog } from '../audit/audit-log.js';
-import { SharedRedis } from '../redis/shared-redis.js';
-import { TokenEvents } from '../token/token-events.js';
-import { VAULT_LINK } from '../vault/vault.module.js';
+/** Node's totals of what its other gauges tell by type. They are no counters, and yet end in `_total`. */
+const MISNAMED = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total'];
 
-/** What Prometheus reads. No label names a client, a merchant or a token. */
+/** What Prometheus reads, told by this class and its neighbours `*-metrics.ts`: in docs/metrics.md, with every label. No
+ *  label holds a VAT number, a token or free text. Whoever reads sets off no I/O but what Node tells of itself. */
 @Injectable()
 export class Metrics {
-  readonly registry = new Registry();
-
-  readonly #refreshes = new Counter({
-    name: 'token_broker_refreshes_total',
-    help: 'Refreshes that this replica led, by cause (demand, ahead) and result (ok, or the code of the failure).',
-    labelNames: ['cause', 'result'],
-    registers: [this.registry],
-  });
-  readonly #unleased = new Counter({
-    name: 'token_broker_unleased_calls_total',
-    help: 'Refreshes without a shared lease, because Redis was away: other replicas may have called as well.',
-    registers: [this.registry],
-  });
-  readonly #duplicates = new Counter({
-    name: 'token_broker_duplicate_tokens_total',
-    help: 'Tokens got although another replica had stored a newer one meanwhile.',
-    registers: [this.registry],
-  });
-  readonly #leasesLost = new Counter({
-    name: 'token_broker_leases_lost_total',
-    help: 'Leases that ran out, or came too late to be used.',
-    registers: [this.registry],
-  });
+  /** How many replicas are seen alive; set by whoever knows. Until then, and as long as that is undefined, nothing is said
+   *  of it. */
+  replicasSeen: () => number | undefined = () => undefined;
 
   constructor(
-    events: TokenEvents,
-    audit: AuditLog,
-    @Optional() @Inject(SharedRedis) shared: SharedRedis | undefined,
-    @Optional() @Inject(VAULT_LINK) vaultLink: RedisLink | undefined,
+    readonly registry: Registry,
+    drain: Drain,
   ) {
-    events.subscribe((event) => this.#count(event));
-    this.#read('token_broker_audit_lines_total', 'Lines written to the audit trail.', () => audit.written);
-    this.#read(
-      'token_broker_audit_lines_lost_total',
-      'Lines of the audit trail that could not be written.',
-      () => audit.lost,
-    );
-    this.#up('token_broker_redis_up', 'tokens are shared in Redis: 1 while it answers and takes writes', shared?.link);
-    this.#up('token_broker_vault_redis_up', 'the vault is in Redis: 1 while it answers and takes writes', vaultLink);
-  }
-
-  /** Absent if there is no such Redis. */
-  #up(name: string, when: string, link: RedisLink | undefined): void {
-    if (!link) return;
-    const up: Gauge = new Gauge({
-      name,
-      help: `If ${when}, 0 while this replica works without.`,
-      registers: [this.registry],
-      collect: () => up.set(link.outages.length === 0 ? 1 : 0),
+    const registers = [registry];
+    const ready: Gauge = new Gauge({
+      name: 'token_broker_ready',
+      help: 'If this replica takes traffic: 1, or 0 while it is draining.',
+      registers,
+      collect: () => ready.set(drain.draining ? 0 : 1),
     });
-  }
-
-  /** A counter that is kept elsewhere. */
-  #read(name: string, help: string, value: () => number): void {
-    const counter: Counter = new Counter({
-      name,
-      help,
-      registers: [this.registry],
-      collect() {
-        counter.reset();
-        counter.inc(value());
+    const replicas: Gauge = new Gauge({
+      name: 'token_broker_replicas',
+      help: 'Replicas that this one sees alive, itself among them.',
+      registers,
+      collect: () => {
+        const seen = this.replicasSeen();
+        if (seen === undefined) replicas.remove();
+        else replicas.set(seen);
       },
     });
-  }
-
-  #count(event: TokenEvent): void {
-    switch (event.kind) {
-      case 'refreshed':
-      case 'failed':
-        this.#refreshes.inc({ cause: event.cause, result: event.kind === 'refreshed' ? 'ok' : event.code });
-        if (event.alone) this.#unleased.inc();
-        break;
-      case 'duplicate':
-        this.#duplicates.inc();
-        break;
-      case 'lease_lost':
-      case 'lease_unused':
-        this.#leasesLost.inc();
-        break;
-      case 'lease':
-      case 'invalidation':
-      case 'fault':
-        break;
-      default:
-        event satisfies never;
-    }
+    const labelNames = ['version', 'node'] as const;
+    const help = 'Always 1: which version of the broker runs, and on which of Node.';
+    new Gauge({ name: 'token_broker_build_info', help, labelNames, registers }).set(
+      { version: VERSION, node: process.versions.node },
+      1,
+    );
+    collectDefaultMetrics({ register: registry });
+    for (const name of MISNAMED) registry.removeSingleMetric(name);
   }
 }

@@ -1,9 +1,10 @@
 import { Inject, Injectable, Logger, type OnApplicationShutdown, Optional } from '@nestjs/common';
 
 import { StoreAwayError } from '#token';
-import { Vault, VaultError } from '#vault';
+import { Vault, VaultError, type VaultErrorCode } from '#vault';
 
 import { BrokerConfig } from '../config/broker-config.js';
+import { systemClock } from '../config/system-clock.js';
 import { SharedRedis } from '../redis/shared-redis.js';
 
 /** How often the vault is looked at without a message, in ms. Mounted files change without any. */
@@ -16,6 +17,8 @@ export class VaultFollower implements OnApplicationShutdown {
   readonly #ends: (() => void)[] = [];
   #isLooking = false;
   #isToldMore = false;
+  #agreedAtMs = systemClock.now();
+  #failure: VaultErrorCode | undefined;
 
   constructor(
     private readonly vault: Vault,
@@ -29,6 +32,16 @@ export class VaultFollower implements OnApplicationShutdown {
     this.#ends.push(
       shared.bus.subscribe(({ kind }) => (kind === 'credentials' || kind === 'resumed') && void this.#follow()),
     );
+  }
+
+  /** Since this replica's copy was last seen to be what is stored, in ms. */
+  get ageMs(): number {
+    return systemClock.now() - this.#agreedAtMs;
+  }
+
+  /** Why the last look at the store came to nothing; undefined if it did not. */
+  get failure(): VaultErrorCode | undefined {
+    return this.#failure;
   }
 
   onApplicationShutdown(): void {
@@ -53,9 +66,12 @@ export class VaultFollower implements OnApplicationShutdown {
   async #look(): Promise<void> {
     try {
       await this.vault.reload();
+      this.#agreedAtMs = systemClock.now();
+      this.#failure = undefined;
     } catch (error) {
       if (!(error instanceof VaultError)) throw error;
       // What is in memory goes on being served.
+      this.#failure = error.code;
       this.#log.error({ event: 'vault_unreadable', code: error.code, reason: error.message });
     }
   }
