@@ -19,22 +19,24 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'apps/demo': [],
   'apps/cli': ['libs/audit', 'libs/vault'],
   'broker/config': ['libs/token', 'libs/vault', 'libs/redis'],
-  'broker/http': ['libs/token', 'libs/vault', 'broker/config'],
+  'broker/log': ['broker/config'],
+  'broker/tracing': ['libs/token'],
+  'broker/http': ['libs/token', 'libs/vault', 'broker/config', 'broker/tracing'],
   'broker/audit': ['libs/audit', 'libs/vault', 'broker/config', 'broker/http'],
   'broker/redis': ['libs/token', 'libs/redis', 'broker/config'],
-  'broker/upstream': ['libs/token', 'libs/vault', 'broker/config'],
+  'broker/upstream': ['libs/token', 'libs/vault', 'broker/config', 'broker/tracing'],
   'broker/vault': [
     'libs/token',
     'libs/vault',
     'libs/redis',
-    ...['audit', 'config', 'http', 'redis', 'upstream'].map((room) => `broker/${room}`),
+    ...['audit', 'config', 'http', 'redis', 'tracing', 'upstream'].map((room) => `broker/${room}`),
   ],
   'broker/access': ['libs/token', 'libs/vault', 'broker/audit', 'broker/config', 'broker/http', 'broker/vault'],
   'broker/token': [
     'libs/token',
     'libs/vault',
     'libs/redis',
-    ...['access', 'audit', 'config', 'http', 'redis', 'upstream', 'vault'].map((room) => `broker/${room}`),
+    ...['access', 'audit', 'config', 'http', 'redis', 'tracing', 'upstream', 'vault'].map((room) => `broker/${room}`),
   ],
   'broker/health': [
     'libs/redis',
@@ -42,11 +44,13 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'libs/vault',
     ...['audit', 'config', 'http', 'redis', 'token', 'upstream', 'vault'].map((room) => `broker/${room}`),
   ],
-  // What puts the rooms together: the entry, the module list, the log.
+  // What puts the rooms together: the entry and the module list.
   'broker/.': [
     'libs/token',
     'libs/vault',
-    ...['access', 'audit', 'config', 'health', 'http', 'redis', 'token', 'vault'].map((room) => `broker/${room}`),
+    ...['access', 'audit', 'config', 'health', 'http', 'log', 'redis', 'token', 'vault'].map(
+      (room) => `broker/${room}`,
+    ),
   ],
 };
 

@@ -29,6 +29,7 @@ export class RunningBroker {
     const upstream = `${sandbox.url}/integrator-authentication`;
     const settings = {
       PORT: '0',
+      LOG_FORMAT: 'json',
       ADMIN_KEY: adminKey,
       UPSTREAM_SANDBOX_URL: upstream,
       UPSTREAM_PRODUCTION_URL: upstream,

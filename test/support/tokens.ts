@@ -82,6 +82,7 @@ export function replicas(
   const issuer = new FakeIssuer(clock);
   const store = options.store?.(clock) ?? new MemoryTokenStore(clock);
   const events: TokenEvent[] = [];
+  let renewals = 0;
   const brokers = Array.from(
     { length: count },
     (_, index) =>
@@ -93,6 +94,7 @@ export function replicas(
         policy: { ...defaultPolicy, ...options.policy },
         random: options.random ?? (() => 0),
         onEvent: (event) => events.push(event),
+        originAhead: () => ({ correlationId: `ahead-${(renewals += 1)}` }),
       }),
   );
   return { clock, issuer, store, brokers, broker: brokers[0]!, events };

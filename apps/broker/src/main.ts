@@ -18,7 +18,7 @@ import { harden } from './hardening.js';
 import { createFastify } from './http/fastify.js';
 import { ProblemFilter } from './http/problem.filter.js';
 import { Routes } from './http/routes.js';
-import { PinoLogger } from './pino-logger.js';
+import { PinoLogger } from './log/pino-logger.js';
 
 /** `EX_CONFIG` of sysexits.h. */
 const EXIT_CONFIG = 78;
@@ -30,7 +30,8 @@ try {
   const stopped = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
   const config = loadConfig();
   const app = await create(config);
-  const log = new PinoLogger(config.logLevel);
+  const log = new PinoLogger(config.logLevel, config.logFormat);
+  process.once('exit', () => log.flush());
   app.useLogger(log);
   // A fault of ours in what nobody waits for: said loudly, and no reason to leave the tills without tokens.
   process.on('unhandledRejection', (error) => log.error({ event: 'internal_error', error }));
@@ -105,6 +106,7 @@ async function drain(app: NestFastifyApplication, config: BrokerConfig, log: Pin
   await app.close();
   clearInterval(sweep);
   clearTimeout(cut);
+  log.flush();
   log.log({ event: 'stopped' });
 }
 

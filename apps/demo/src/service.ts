@@ -5,6 +5,8 @@ import { join } from 'node:path';
 
 const READY_WITHIN_MS = 30_000;
 const STOP_WITHIN_MS = 20_000;
+/** JSON, or what begins with the time. */
+const LOG_LINE = /^(\{|\[\d\d:\d\d:)/;
 
 /** One of the built applications, running as it would in production: a plain node process. */
 export class Service {
@@ -64,7 +66,7 @@ export class Service {
   }
 
   #lastWords(): string {
-    const lines = this.#output.split('\n').filter((line) => line !== '' && !line.startsWith('{'));
+    const lines = this.#output.split('\n').filter((line) => line !== '' && !LOG_LINE.test(line));
     return lines.join('\n') || `the ${this.name} ended before it listened`;
   }
 }

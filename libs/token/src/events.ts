@@ -11,7 +11,6 @@ export type TokenEvent =
       readonly kind: 'refreshed';
       readonly key: TokenKey;
       readonly cause: RefreshCause;
-      /** Absent for a renewal ahead. */
       readonly origin: Origin | undefined;
       readonly tokenId: string;
       readonly generation: number;
@@ -24,7 +23,6 @@ export type TokenEvent =
       readonly kind: 'failed';
       readonly key: TokenKey;
       readonly cause: RefreshCause;
-      /** Absent for a renewal ahead. */
       readonly origin: Origin | undefined;
       readonly code: TokenErrorCode;
       readonly message: string;

@@ -18,6 +18,8 @@ export interface RefresherParts {
   /** 0 inclusive to 1 exclusive; jitter only. */
   readonly random: () => number;
   readonly onEvent: (event: TokenEvent) => void;
+  /** Makes the origin of a renewal ahead, which no caller set off. */
+  readonly originAhead?: () => Origin;
 }
 
 export interface RefreshRequest {

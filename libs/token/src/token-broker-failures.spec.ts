@@ -18,6 +18,16 @@ it('tells how a refresh got its lease, or what it found instead', async () => {
   expect(events.find(({ kind }) => kind === 'refreshed')).toMatchObject({ origin });
 });
 
+it('a renewal ahead has an origin of its own, the same in all that is told of it', async () => {
+  const { broker, clock, events, first } = await warm();
+  await clock.advance(first.refreshAtMs - clock.now());
+  broker.find(key, 0);
+  await clock.advance(100);
+  const told = events.filter((event) => 'cause' in event && event.cause === 'ahead');
+  expect(told.map(({ kind }) => kind)).toEqual(['lease', 'refreshed']);
+  for (const event of told) expect(event).toMatchObject({ origin: { correlationId: 'ahead-1' } });
+});
+
 describe('a failure', () => {
   const unavailable = new IssuerError('upstream_unavailable', 'answered 503');
   const rejected = new IssuerError('credentials_rejected', 'invalid_client', { scope: 'credentials' });

@@ -168,12 +168,12 @@ export class TokenBroker {
 
   #renewAhead(entry: Entry): void {
     const { held } = entry;
-    const { clock, policy } = this.#parts;
+    const { clock, policy, originAhead } = this.#parts;
     const now = clock.now();
     if (!held || this.#closed || now < entry.restUntilMs) return;
     const spareMs = Math.max(0, held.expiresAtMs - now - SPARE_LIFE_MS);
     const minRemainingMs = policy.safetyMarginMs;
-    const wanted = { haveGeneration: held.generation, minRemainingMs, spareMs, origin: undefined };
+    const wanted = { haveGeneration: held.generation, minRemainingMs, spareMs, origin: originAhead?.() };
     entry.flight = this.#fly(entry, { cause: 'ahead', ...wanted });
     // Nobody waits for it: its failure has been reported and is in the entry.
     entry.flight.catch(() => {});

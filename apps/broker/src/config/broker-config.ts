@@ -5,6 +5,9 @@ import type { Environment as UpstreamEnvironment, KeyRing, Secret } from '#vault
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
+export const LOG_FORMATS = ['json', 'pretty'] as const;
+export type LogFormat = (typeof LOG_FORMATS)[number];
+
 export const VAULT_STORES = ['file', 'directory', 'redis'] as const;
 export type VaultStoreKind = (typeof VAULT_STORES)[number];
 
@@ -15,6 +18,7 @@ export abstract class BrokerConfig {
   /** TCP port; 0 takes any free one. */
   abstract readonly port: number;
   abstract readonly logLevel: LogLevel;
+  abstract readonly logFormat: LogFormat;
   /** Absent: one replica, with its tokens in memory. */
   abstract readonly redis: RedisConfig | undefined;
   abstract readonly vaultStore: VaultStoreKind;

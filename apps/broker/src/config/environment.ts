@@ -1,7 +1,14 @@
 import { Transform } from 'class-transformer';
 import { IsOptional, ValidateBy } from 'class-validator';
 
-import { LOG_LEVELS, type LogLevel, VAULT_STORES, type VaultStoreKind } from './broker-config.js';
+import {
+  LOG_FORMATS,
+  LOG_LEVELS,
+  type LogFormat,
+  type LogLevel,
+  VAULT_STORES,
+  type VaultStoreKind,
+} from './broker-config.js';
 
 /**
  * The environment variables, as they are given. A name that stands here and nowhere else is still complete: the
@@ -17,6 +24,8 @@ export class Environment {
   PORT = 3_000;
   @OneOf(LOG_LEVELS)
   LOG_LEVEL: LogLevel = 'info';
+  @OneOf(LOG_FORMATS)
+  LOG_FORMAT?: LogFormat;
 
   @OneOf(VAULT_STORES)
   VAULT_STORE: VaultStoreKind = 'file';

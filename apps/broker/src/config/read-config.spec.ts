@@ -31,6 +31,7 @@ describe('settings', () => {
       host: '127.0.0.1',
       port: 3_000,
       logLevel: 'info',
+      logFormat: 'pretty',
       vaultPath: 'data/vault.json',
       upstream: {
         baseUrls: {
@@ -49,7 +50,7 @@ describe('settings', () => {
 
   it('differ in production, where load balancers have to notice and others have to reach it', () => {
     const config = readConfig({ ...keys, NODE_ENV: 'production' });
-    expect(config).toMatchObject({ production: true, host: '0.0.0.0', shutdownDelayMs: 5_000 });
+    expect(config).toMatchObject({ production: true, host: '0.0.0.0', logFormat: 'json', shutdownDelayMs: 5_000 });
   });
 
   it('that are empty count as none', () => {
@@ -86,6 +87,7 @@ describe('settings', () => {
     ['PORT', ['-1', '65536', '3e3', '0x10', ' 80', '3000.5'], /^PORT must be a whole number from 0 to 65535$/],
     ['NODE_ENV', ['prod', 'Production'], /^NODE_ENV must be development or production or test$/],
     ['LOG_LEVEL', ['verbose'], /^LOG_LEVEL must be fatal or error/],
+    ['LOG_FORMAT', ['JSON', 'text'], /^LOG_FORMAT must be json or pretty$/],
     ['VAULT_STORE', ['Redis', 'folder'], /^VAULT_STORE must be file or directory or redis$/],
     ['ADMIN_KEY', ['too-short', 'a'.repeat(513), `${'a'.repeat(30)} b`], /^ADMIN_KEY must be 24 to 512 visible/],
     ['UPSTREAM_TIMEOUT_MS', ['99', '2e3'], /^UPSTREAM_TIMEOUT_MS must be a whole number from 100 to 20000$/],

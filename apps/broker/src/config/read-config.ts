@@ -45,6 +45,7 @@ export function readConfig(env: NodeJS.ProcessEnv): BrokerConfig {
     host: given.HOST ?? (production ? '0.0.0.0' : '127.0.0.1'),
     port: given.PORT,
     logLevel: given.LOG_LEVEL,
+    logFormat: given.LOG_FORMAT ?? (given.NODE_ENV === 'development' ? 'pretty' : 'json'),
     redis: readRedis(given, redisCa, problems),
     vaultStore: given.VAULT_STORE,
     vaultPath: given.VAULT_PATH,

@@ -9,6 +9,9 @@ import type { FastifyHttpOptions } from 'fastify';
 
 import type { BrokerConfig } from '../config/broker-config.js';
 import { contextOf } from '../config/read-tls.js';
+import { correlationIdOf } from '../tracing/correlation-id.js';
+import { addRequestSpans } from '../tracing/request-spans.js';
+import { isTraced } from '../tracing/tracer.js';
 import { invalidRequest } from './problem.js';
 import type { ProblemFilter } from './problem.filter.js';
 import type { Routes } from './routes.js';
@@ -19,8 +22,6 @@ import { followTlsFiles } from './tls-reload.js';
 const LOOK_FOR_SLOW_MS = 1_000;
 /** How long the sender of what is not HTTP may take to read the answer and hang up, in ms. */
 const LINGER_MS = 1_000;
-/** What a caller may give as the id to find its request in the log by. Not what looks like a caller key or a JWT. */
-const CORRELATION_ID = /^(?!tbk_|eyJ)[\w.:-]{1,128}$/;
 
 /** Fastify as the broker wants it: JSON and forms alone, and a problem document for whatever else is sent. */
 export function createFastify(config: BrokerConfig, filter: ProblemFilter, routes: Routes): FastifyAdapter {
@@ -35,14 +36,11 @@ export function createFastify(config: BrokerConfig, filter: ProblemFilter, route
     connectionTimeout: limits.requestTimeoutMs + policy.waitBudgetMs + policy.longestHoldMs,
     // A request that arrives on an open connection while the server closes is answered, and the connection closed.
     return503OnClosing: false,
-    genReqId: (request) => {
-      const given = request.headers['x-correlation-id'];
-      return typeof given === 'string' && CORRELATION_ID.test(given) ? given : randomUUID();
-    },
+    genReqId: ({ headers: sent }) => correlationIdOf(sent),
     // Fastify's own words repeat the path.
     frameworkErrors: (_, request, reply) => {
       const problem = invalidRequest([{ field: 'path', detail: 'must be well-formed and not too long' }]);
-      filter.send(problem, request, reply.headers(headers));
+      filter.send(problem, request, reply.headers(headers).header('x-correlation-id', request.id));
     },
     clientErrorHandler: (error, socket) => answerBrokenHttp(error, socket, limits.headerBytes),
   };
@@ -66,8 +64,10 @@ export function createFastify(config: BrokerConfig, filter: ProblemFilter, route
     done(null, new URLSearchParams(String(body))),
   );
   fastify.addHook('onRoute', (route) => routes.remember(route));
-  fastify.addHook('onRequest', (_, reply, done) => {
-    void reply.headers(headers);
+  // First, so that its spans have all of the time.
+  if (isTraced()) addRequestSpans(fastify);
+  fastify.addHook('onRequest', (request, reply, done) => {
+    void reply.headers(headers).header('x-correlation-id', request.id);
     done();
   });
   fastify.server.maxConnections = limits.connections;
@@ -89,18 +89,19 @@ function answerBrokenHttp(error: Error & { code?: string }, socket: Socket, head
     return;
   }
   const status = error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400;
+  const id = randomUUID();
   const body = JSON.stringify({
     type: 'urn:token-broker:problem:invalid_request',
     title: 'The request is not valid',
     status,
     detail: detailOf(error.code, headerBytes),
     code: 'invalid_request',
-    correlation_id: randomUUID(),
+    correlation_id: id,
   });
   answered.add(socket);
   socket.end(
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/problem+json; charset=utf-8\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+      `Content-Length: ${Buffer.byteLength(body)}\r\nX-Correlation-Id: ${id}\r\nConnection: close\r\n\r\n${body}`,
   );
   // It need not hang up by itself, and a connection that is cut at once may take the answer with it.
   setTimeout(() => socket.destroy(), LINGER_MS).unref();

@@ -7,7 +7,8 @@ import { type ClientRecord, type ClientSecret, noteSecret, Vault, VaultError } f
 import { type CallerRequest, Needs } from '../http/caller.js';
 import { Problem } from '../http/problem.js';
 import { validated, validName } from '../http/validated.js';
-import { Grants } from '../upstream/grants.js';
+import { originOf } from '../tracing/call-origin.js';
+import { Grants, type WantedGrant } from '../upstream/grants.js';
 import { Acts } from '../vault/acts.js';
 import { TestBody } from './client-test.dto.js';
 
@@ -36,7 +37,9 @@ export class ClientTestController {
   ) {
     const client = this.vault.findClient(name);
     if (!client) throw new Problem('not_found', `there is no client ${name}`);
-    const tries = await Promise.allSettled(client.secrets.map((secret) => this.#tried(client, secret, merchant_vat)));
+    const tokenUrl = this.grants.urlOf(client.environment);
+    const wanted = { tokenUrl, merchantVat: merchant_vat, origin: originOf(request) };
+    const tries = await Promise.allSettled(client.secrets.map((secret) => this.#tried(client, secret, wanted)));
     // Each was shown to MobilePay, whatever came of it.
     const shown = tries.map((each, i) =>
       each.status === 'fulfilled' ? each.value : { ...failedTry(client.secrets[i]), code: 'internal_error' },
@@ -50,9 +53,8 @@ export class ClientTestController {
   }
 
   /** One grant, once, and what it showed. What MobilePay said of the secret is remembered. */
-  async #tried(client: ClientRecord, { secret }: ClientSecret, merchantVat: string | undefined) {
+  async #tried(client: ClientRecord, { secret }: ClientSecret, wanted: WantedGrant) {
     const startedAt = performance.now();
-    const wanted = { tokenUrl: this.grants.urlOf(client.environment), merchantVat };
     const { fingerprint } = secret;
     const took = () => ({ fingerprint, took_ms: Math.round(performance.now() - startedAt) });
     try {

@@ -11,7 +11,11 @@ import {
   VaultError,
 } from '#vault';
 
+import type { CallOrigin } from '../tracing/call-origin.js';
 import { Grants } from '../upstream/grants.js';
+import { inRefreshSpan } from './spans.js';
+
+type OriginatedSubject = TokenSubject & { readonly origin: CallOrigin | undefined };
 
 /** How old what is noted of a secret may be before it is noted anew, in ms. */
 const NOTED_FOR_MS = 600_000;
@@ -28,7 +32,11 @@ export class HttpTokenIssuer implements TokenIssuer {
     private readonly vault: Vault,
   ) {}
 
-  async issue(subject: TokenSubject, signal: AbortSignal): Promise<IssuedToken> {
+  issue(subject: TokenSubject, signal: AbortSignal, origin?: CallOrigin): Promise<IssuedToken> {
+    return inRefreshSpan(subject, origin, (inside) => this.#issue({ ...subject, origin: inside }, signal));
+  }
+
+  async #issue(subject: OriginatedSubject, signal: AbortSignal): Promise<IssuedToken> {
     const client = this.#clientOf(subject);
     const [first, second] = bySuitability(client.secrets);
     if (!first) throw new IssuerError('credentials_rejected', 'the client has no secret');
@@ -41,7 +49,13 @@ export class HttpTokenIssuer implements TokenIssuer {
       // Not after a time-out or a 5xx: they say nothing of the secret.
       if (!(error instanceof IssuerError && error.scope === 'credentials') || signal.aborted) throw error;
       const issued = await this.#grant(client, second, subject, signal);
-      this.#log.warn({ event: 'other_secret_used', client: client.name, refused: first.secret.fingerprint });
+      const refused = first.secret.fingerprint;
+      this.#log.warn({
+        event: 'other_secret_used',
+        client: client.name,
+        correlation_id: subject.origin?.correlationId,
+        refused,
+      });
       this.#note(client, [
         [first, false],
         [second, true],
@@ -50,7 +64,7 @@ export class HttpTokenIssuer implements TokenIssuer {
     }
   }
 
-  async #grant(client: ClientRecord, { secret }: ClientSecret, subject: TokenSubject, signal: AbortSignal) {
+  async #grant(client: ClientRecord, { secret }: ClientSecret, subject: OriginatedSubject, signal: AbortSignal) {
     const issued = await this.grants.request({ ...client, clientSecret: secret }, subject, signal);
     if (issued.opaque) this.#noteOpaque(client.name);
     return issued;

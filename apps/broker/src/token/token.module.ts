@@ -10,6 +10,8 @@ import { REPLICA_NAME } from '../config/replica-name.js';
 import { RedisModule } from '../redis/redis.module.js';
 import { SharedRedis } from '../redis/shared-redis.js';
 import { systemClock } from '../config/system-clock.js';
+import { originAhead } from '../tracing/call-origin.js';
+import { isTraced } from '../tracing/tracer.js';
 import { UpstreamModule } from '../upstream/upstream.module.js';
 import { VaultModule } from '../vault/vault.module.js';
 import { ClientTestController } from './client-test.controller.js';
@@ -18,6 +20,7 @@ import { HttpTokenIssuer } from './http-token-issuer.js';
 import { logEvent } from './log-event.js';
 import { OAuthController } from './oauth.controller.js';
 import { ServedTokens } from './served-tokens.js';
+import { traceLease } from './spans.js';
 import { StateController } from './state.controller.js';
 import { TokenEvents } from './token-events.js';
 import { TokenKeys } from './token-keys.js';
@@ -56,6 +59,7 @@ const LAST_REFRESHES_MS = 5_000;
           replica: REPLICA_NAME,
           random: Math.random,
           onEvent: events.emit,
+          originAhead,
         }),
     },
   ],
@@ -72,6 +76,7 @@ export class TokenModule implements OnApplicationShutdown {
     private readonly config: BrokerConfig,
   ) {
     events.subscribe(logEvent);
+    if (isTraced()) events.subscribe(traceLease);
     this.#unsubscribe = vault.onChange(() => broker.forget((subject) => keys.isStale(subject)));
   }
 

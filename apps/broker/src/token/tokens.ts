@@ -6,8 +6,10 @@ import { Vault } from '#vault';
 import { RateLimits } from '../access/rate-limits.js';
 import type { CallerRequest } from '../http/caller.js';
 import { Problem } from '../http/problem.js';
+import { originOf } from '../tracing/call-origin.js';
 import { GivenTokens } from './given-tokens.js';
 import { ServedTokens } from './served-tokens.js';
+import { tokenAttributes } from './spans.js';
 import { TokenKeys } from './token-keys.js';
 
 /** Gives tokens to callers who may have them, and sees that it is written down. */
@@ -29,6 +31,7 @@ export class Tokens {
     if (!held) return this.#refreshed(request, key, minValidityMs);
     this.given.note(request, key, held, 'memory');
     this.served.count(key.subject.client, 'memory');
+    request.trace?.span.setAttributes(tokenAttributes(key, held, 'memory'));
     return held;
   }
 
@@ -36,13 +39,14 @@ export class Tokens {
     // Whoever joins a refresh under way costs nobody anything.
     if (!this.broker.inspect(key).isRefreshing) this.limits.takeForKey(request.caller, key.subject);
     const { client } = key.subject;
-    const held = await this.broker.get(key, minValidityMs, { correlationId: request.id }).catch((error: unknown) => {
+    const held = await this.broker.get(key, minValidityMs, originOf(request)).catch((error: unknown) => {
       this.served.countFailure(client, error instanceof TokenError ? error.code : 'internal_error');
       throw error;
     });
     this.#judgeAgain(request, key);
     this.given.note(request, key, held, held.source);
     this.served.count(client, held.source);
+    request.trace?.span.setAttributes(tokenAttributes(key, held, held.source));
     return held;
   }
 

@@ -20,6 +20,8 @@ import { IssuerError } from '#token';
 import { type BasicEncoding, type Environment, ENVIRONMENTS, type Secret } from '#vault';
 
 import { BrokerConfig, FIRST_BACKOFF_MS } from '../config/broker-config.js';
+import type { CallOrigin } from '../tracing/call-origin.js';
+import { AttemptSpan } from './attempt-span.js';
 import { type ReadGrant, readGrantAnswer, TransientError } from './grant-answer.js';
 import { UpstreamCalls } from './upstream-calls.js';
 
@@ -42,6 +44,8 @@ export interface WantedGrant {
   readonly tokenUrl: string;
   readonly merchantVat?: string | undefined;
   readonly scope?: string | undefined;
+  /** By which the call is found again. */
+  readonly origin?: CallOrigin | undefined;
 }
 
 /**
@@ -71,8 +75,9 @@ export class Grants {
     signal?: AbortSignal,
     retries = this.config.upstream.retries,
   ): Promise<ReadGrant> {
+    let attempts = 0;
     return lastValueFrom(
-      defer(() => this.#attempt(credentials, wanted)).pipe(
+      defer(() => this.#attempt(credentials, wanted, (attempts += 1))).pipe(
         retry({
           count: retries,
           delay: (error, attempt) =>
@@ -86,23 +91,26 @@ export class Grants {
     );
   }
 
-  /** Tells of it when it has ended. */
-  #attempt(credentials: GrantCredentials, wanted: WantedGrant): Observable<ReadGrant> {
+  /** Tells of it when it has ended.
+   *  @param count 1 for the first one */
+  #attempt(credentials: GrantCredentials, wanted: WantedGrant, count: number): Observable<ReadGrant> {
+    const span = new AttemptSpan(wanted, count);
     const startedAtMs = performance.now();
     const environment = this.#environmentOf(wanted.tokenUrl);
     const tell = (error?: unknown): void => {
       const { code, message } = error instanceof IssuerError ? error : {};
       const result = error === undefined ? 'ok' : (code ?? 'upstream_unavailable');
       this.calls.emit({ environment, result, detail: message, tookMs: performance.now() - startedAtMs });
+      span.end(result, message);
     };
-    return this.#call(credentials, wanted).pipe(tap({ complete: () => tell(), error: tell }));
+    return this.#call(credentials, wanted, span).pipe(tap({ complete: () => tell(), error: tell }));
   }
 
   #environmentOf(tokenUrl: string): Environment | undefined {
     return ENVIRONMENTS.find((environment) => this.urlOf(environment) === tokenUrl);
   }
 
-  #call(credentials: GrantCredentials, wanted: WantedGrant): Observable<ReadGrant> {
+  #call(credentials: GrantCredentials, wanted: WantedGrant, span: AttemptSpan): Observable<ReadGrant> {
     const { timeoutMs } = this.config.upstream;
     const form = new URLSearchParams({ grant_type: 'client_credentials' });
     if (wanted.merchantVat !== undefined) form.set('merchant_vat', wanted.merchantVat);
@@ -113,6 +121,7 @@ export class Grants {
       data: form.toString(),
       headers: {
         ...credentials.extraHeaders,
+        ...span.headers,
         Accept: 'application/json',
         'Content-Type': 'application/x-www-form-urlencoded',
         Authorization: basicAuthorization(credentials),
@@ -126,6 +135,7 @@ export class Grants {
     });
     return race(answer, limitOf(timeoutMs)).pipe(
       catchError((error: unknown) => throwError(() => asIssuerError(error))),
+      tap(({ status }) => span.noteStatus(status)),
       map(({ status, headers, data }) =>
         readGrantAnswer({ status, date: headers['date'], retryAfter: headers['retry-after'], body: data }, wanted),
       ),

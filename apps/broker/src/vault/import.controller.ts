@@ -8,6 +8,7 @@ import { ARCHIVE_LIMITS, type ClientCredentials, readArchive, Vault } from '#vau
 import { type CallerRequest, Needs } from '../http/caller.js';
 import { invalidRequest } from '../http/problem.js';
 import { validatedForm } from '../http/validated.js';
+import { originOf } from '../tracing/call-origin.js';
 import { Grants } from '../upstream/grants.js';
 import { Acts } from './acts.js';
 import { ImportBody } from './import.dto.js';
@@ -70,7 +71,10 @@ export class ImportController {
     const credentials = { clientId, clientSecret, basicEncoding, extraHeaders };
     const { fingerprint } = clientSecret;
     try {
-      await this.grants.request(credentials, { tokenUrl: this.grants.urlOf(environment) });
+      await this.grants.request(credentials, {
+        tokenUrl: this.grants.urlOf(environment),
+        origin: originOf(request),
+      });
       this.acts.writeTest(request, name, [{ fingerprint, accepted: true }]);
     } catch (error) {
       const code = error instanceof IssuerError ? error.code : 'internal_error';

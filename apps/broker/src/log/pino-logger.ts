@@ -1,0 +1,59 @@
+import type { LoggerService } from '@nestjs/common';
+import { destination, type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pino';
+
+import type { LogFormat, LogLevel } from '../config/broker-config.js';
+import { prettily } from './pretty.js';
+import { Repeats } from './repeats.js';
+
+const STDOUT = 1;
+
+/** The log through pino: one line per object, JSON or for people. We log objects, and the context becomes `room`; what is
+ *  text comes from Nest, whose news of its routes is for debugging. The same warning or error is counted. */
+export class PinoLogger implements LoggerService {
+  readonly #pino: Logger;
+  readonly #repeats = new Repeats((level, line) => this.#pino[level](line));
+
+  /** @param to where the lines go, written before a call returns */
+  constructor(level: LogLevel, format: LogFormat, to: DestinationStream = destination(STDOUT)) {
+    this.#pino = pino(
+      {
+        level,
+        base: null,
+        timestamp: stdTimeFunctions.isoTime,
+        formatters: { level: (label) => ({ level: label }) },
+        serializers: { error: describe },
+      },
+      format === 'pretty' ? prettily(to) : to,
+    );
+  }
+
+  log = (message: unknown, ...rest: unknown[]) =>
+    this.#write(typeof message === 'string' ? 'debug' : 'info', message, rest);
+  warn = (message: unknown, ...rest: unknown[]) => this.#write('warn', message, rest);
+  error = (message: unknown, ...rest: unknown[]) => this.#write('error', message, rest);
+  fatal = (message: unknown, ...rest: unknown[]) => this.#write('fatal', message, rest);
+  debug = (message: unknown, ...rest: unknown[]) => this.#write('debug', message, rest);
+  verbose = (message: unknown, ...rest: unknown[]) => this.#write('trace', message, rest);
+
+  /** Writes how often was logged what has been counted. Before the end. */
+  flush(): void {
+    this.#repeats.flush();
+  }
+
+  #write(level: Exclude<LogLevel, 'silent'>, message: unknown, rest: unknown[]): void {
+    const line = { room: rest.at(-1), ...fieldsOf(message) };
+    this.#repeats.hear(line);
+    if (level === 'warn' || level === 'error') this.#repeats.note(level, line);
+    else this.#pino[level](line);
+  }
+}
+
+function fieldsOf(message: unknown): Record<string, unknown> {
+  if (message instanceof Error) return { error: message };
+  return typeof message === 'string' ? { msg: message } : { ...Object(message) };
+}
+
+/** Where and what an error was. Not its members: an error of a library may carry a whole request. */
+function describe(error: unknown): unknown {
+  return error instanceof Error ? { name: error.name, message: error.message, stack: error.stack } : String(error);
+}
