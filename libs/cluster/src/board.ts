@@ -12,6 +12,8 @@ const NEW_FOR_MS = 15_000;
 /** What a replica tells of itself. Durations, never instants: replicas share no clock. Every list in it is bounded. */
 export interface ReplicaReport {
   readonly name: string;
+  /** Tells two runs of one name apart: one word. */
+  readonly run: string;
   readonly version: string;
   readonly uptimeMs: number;
   readonly isDraining: boolean;

@@ -30,8 +30,9 @@ export class MemoryClusterBoard implements ClusterBoard {
 
   tell({ report, counts, events }: Told): Promise<Sightings> {
     const now = this.now();
-    for (const [name, { atMs }] of this.#reports) {
-      if (name === report.name || now - atMs <= TIME_TO_LIVE_MS) continue;
+    for (const [name, { report: before, atMs }] of this.#reports) {
+      const isThere = name === report.name ? before.run === report.run : now - atMs <= TIME_TO_LIVE_MS;
+      if (isThere) continue;
       this.#reports.delete(name);
       this.#note('replica_went', name, NO_GOODBYE);
     }
