@@ -42,11 +42,20 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'libs/vault',
     ...['audit', 'config', 'http', 'redis', 'token', 'vault'].map((room) => `broker/${room}`),
   ],
+  'broker/status': [
+    'libs/cluster',
+    'libs/redis',
+    'libs/token',
+    'libs/vault',
+    ...['audit', 'config', 'http', 'redis', 'token', 'upstream', 'vault'].map((room) => `broker/${room}`),
+  ],
   // What puts the rooms together: the entry, the module list, the log.
   'broker/.': [
     'libs/token',
     'libs/vault',
-    ...['access', 'audit', 'config', 'health', 'http', 'redis', 'token', 'vault'].map((room) => `broker/${room}`),
+    ...['access', 'audit', 'config', 'health', 'http', 'redis', 'status', 'token', 'vault'].map(
+      (room) => `broker/${room}`,
+    ),
   ],
 };
 

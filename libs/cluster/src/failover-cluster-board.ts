@@ -44,7 +44,7 @@ export class FailoverClusterBoard implements ClusterBoard {
     this.#keep(counts, events, now);
     const said = {
       report,
-      counts: [...this.#counts].map(([minute, each]) => ({ ...each, minutesAgo: minuteOf(now) - minute })),
+      counts: [...this.#counts].map(([minute, each]) => Object.assign({ minutesAgo: minuteOf(now) - minute }, each)),
       events: this.#events.map(({ event, atMs }) => ({ event, agoMs: now - atMs })),
     };
     const [kept, keptEvents] = [new Map(this.#counts), this.#events];

@@ -1,7 +1,7 @@
 import { Module } from '@nestjs/common';
 import { TerminusModule } from '@nestjs/terminus';
 
-import { Drain } from '../http/drain.js';
+import { DrainModule } from '../http/drain.module.js';
 import { RedisModule } from '../redis/redis.module.js';
 import { TokenModule } from '../token/token.module.js';
 import { VaultModule } from '../vault/vault.module.js';
@@ -11,8 +11,8 @@ import { MetricsController } from './metrics.controller.js';
 
 @Module({
   // Terminus logs each unhealthy answer as an error; draining is none.
-  imports: [TerminusModule.forRoot({ logger: false }), RedisModule, TokenModule, VaultModule],
+  imports: [TerminusModule.forRoot({ logger: false }), DrainModule, RedisModule, TokenModule, VaultModule],
   controllers: [HealthController, MetricsController],
-  providers: [Drain, Metrics],
+  providers: [Metrics],
 })
 export class HealthModule {}

@@ -4,6 +4,7 @@ import { StoreAwayError } from '#token';
 import { Vault, VaultError } from '#vault';
 
 import { BrokerConfig } from '../config/broker-config.js';
+import { systemClock } from '../config/system-clock.js';
 import { SharedRedis } from '../redis/shared-redis.js';
 
 /** How often the vault is looked at without a message, in ms. Mounted files change without any. */
@@ -16,6 +17,7 @@ export class VaultFollower implements OnApplicationShutdown {
   readonly #ends: (() => void)[] = [];
   #isLooking = false;
   #isToldMore = false;
+  #agreedAtMs = systemClock.now();
 
   constructor(
     private readonly vault: Vault,
@@ -24,11 +26,21 @@ export class VaultFollower implements OnApplicationShutdown {
   ) {
     const timer = setInterval(() => void this.#follow(), LOOK_EVERY_MS[vaultStore]).unref();
     this.#ends.push(() => clearInterval(timer));
-    this.#ends.push(vault.onChange((by) => by === 'us' && void this.#tell()));
+    this.#ends.push(
+      vault.onChange((by) => {
+        this.#agreedAtMs = systemClock.now();
+        if (by === 'us') void this.#tell();
+      }),
+    );
     if (!shared) return;
     this.#ends.push(
       shared.bus.subscribe(({ kind }) => (kind === 'credentials' || kind === 'resumed') && void this.#follow()),
     );
+  }
+
+  /** Since this replica's copy was last seen to be what is stored, in ms. */
+  get ageMs(): number {
+    return systemClock.now() - this.#agreedAtMs;
   }
 
   onApplicationShutdown(): void {
@@ -53,6 +65,7 @@ export class VaultFollower implements OnApplicationShutdown {
   async #look(): Promise<void> {
     try {
       await this.vault.reload();
+      this.#agreedAtMs = systemClock.now();
     } catch (error) {
       if (!(error instanceof VaultError)) throw error;
       // What is in memory goes on being served.

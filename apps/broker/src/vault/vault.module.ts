@@ -32,7 +32,7 @@ export const VAULT_LINK = Symbol('VAULT_LINK');
         Vault.open(await storeOf(config, link), config.vaultKeys, Date.now),
     },
   ],
-  exports: [Acts, Vault, VAULT_LINK],
+  exports: [Acts, Vault, VaultFollower, VAULT_LINK],
 })
 export class VaultModule implements OnApplicationShutdown {
   constructor(@Optional() @Inject(VAULT_LINK) private readonly link: RedisLink | undefined) {}

@@ -1,6 +1,7 @@
 -- A replica tells of itself, and hears of all that are alive.
 -- KEYS: reports, minutes, events. ARGV: name, report, what is said if it was not there, time to live, most events, which
--- run of that name it is, how many counts; per count minutes ago, served, calls, errors, latency in all, longest; per event ms ago and the event
+-- run of that name it is, how many counts; per count minutes ago, served, calls, errors, latency in all, longest; per
+-- event ms ago and the event
 local reports, minutes, events = KEYS[1], KEYS[2], KEYS[3]
 local name, ttl, run, counts = ARGV[1], tonumber(ARGV[4]), ARGV[6], tonumber(ARGV[7])
 local function append(agoMs, event)
@@ -15,9 +16,9 @@ local found = redis.call('HGETALL', reports)
 local seen, newest = {}, 0
 for i = 1, #found, 2 do
   -- Later than now if the clock was set back.
-  local at = math.min(tonumber(found[i + 1]:match('^%d+')), now)
-  local itsRun, report = found[i + 1]:match('^%d+ (%S*) (.*)$')
-  seen[#seen + 1] = { name = found[i], at = at, run = itsRun, report = report }
+  local writtenAt, itsRun, report = found[i + 1]:match('^(%d+) (%S*) (.*)$')
+  local at = math.min(tonumber(writtenAt), now)
+  seen[#seen + 1] = { name = found[i], at = at, moved = at < tonumber(writtenAt), run = itsRun, report = report }
   newest = math.max(newest, at)
 end
 -- Nobody could report for a while, or the clock was set forward: that says nothing of who is still there.
@@ -34,7 +35,9 @@ for _, each in ipairs(seen) do
     redis.call('HDEL', reports, each.name)
     note('replica_went', each.name, 'it did not say goodbye')
   else
-    redis.call('HSET', reports, each.name, int(at) .. ' ' .. each.run .. ' ' .. each.report)
+    if gap > 0 or each.moved then
+      redis.call('HSET', reports, each.name, int(at) .. ' ' .. each.run .. ' ' .. each.report)
+    end
     answer[#answer + 1] = now - at
     answer[#answer + 1] = each.report
   end
