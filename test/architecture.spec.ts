@@ -44,11 +44,18 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'libs/vault',
     ...['audit', 'config', 'http', 'redis', 'token', 'upstream', 'vault'].map((room) => `broker/${room}`),
   ],
+  'broker/status': [
+    'libs/cluster',
+    'libs/redis',
+    'libs/token',
+    'libs/vault',
+    ...['audit', 'config', 'http', 'redis', 'token', 'upstream', 'vault'].map((room) => `broker/${room}`),
+  ],
   // What puts the rooms together: the entry and the module list.
   'broker/.': [
     'libs/token',
     'libs/vault',
-    ...['access', 'audit', 'config', 'health', 'http', 'log', 'redis', 'token', 'vault'].map(
+    ...['access', 'audit', 'config', 'health', 'http', 'log', 'redis', 'status', 'token', 'vault'].map(
       (room) => `broker/${room}`,
     ),
   ],

@@ -5,8 +5,11 @@ import { AuditModule } from './audit/audit.module.js';
 import { ConfigModule } from './config/config.module.js';
 import { HealthModule } from './health/health.module.js';
 import { RedisModule } from './redis/redis.module.js';
+import { StatusModule } from './status/status.module.js';
 import { TokenModule } from './token/token.module.js';
 import { VaultModule } from './vault/vault.module.js';
 
-@Module({ imports: [ConfigModule, AuditModule, RedisModule, VaultModule, AccessModule, TokenModule, HealthModule] })
+@Module({
+  imports: [ConfigModule, AuditModule, RedisModule, VaultModule, AccessModule, TokenModule, HealthModule, StatusModule],
+})
 export class AppModule {}

@@ -1,3 +1,28 @@
+export {
+  BoardAwayError,
+  type BoardEvent,
+  type ClientVerdict,
+  type ClusterBoard,
+  detailOfArrival,
+  type EventPage,
+  GOODBYE,
+  type MinuteCounts,
+  MINUTES_TOLD,
+  MOST_EVENTS,
+  NO_COUNTS,
+  NO_GOODBYE,
+  type PastEvent,
+  type PastMinute,
+  type ReplicaReport,
+  type Sighting,
+  type Sightings,
+  sumOf,
+  TIME_TO_LIVE_MS,
+  type Told,
+  type UpstreamReach,
+} from './board.js';
+export { FailoverClusterBoard } from './failover-cluster-board.js';
+export { MemoryClusterBoard } from './memory-cluster-board.js';
 export type {
   KeyCounts,
   LastHour,

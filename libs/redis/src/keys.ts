@@ -12,6 +12,9 @@ import type { TokenKey } from '#token';
  * | `{u:URL}:breaker`          | hash: transport failures in a row, open until, the probe  | twice its longest time open    |
  * | `{labels}`, `{labels}:until` | sorted sets: labels of all keys, to page through        | entries go as their keys do    |
  * | `{…}:probe`                | whether a shard takes writes                              | 1 s                            |
+ * | `{cluster}:replicas`       | hash: replicas as they last reported themselves           | 1 min; each of them 5 s        |
+ * | `{cluster}:minutes`        | hash: tokens served, calls and errors of each minute      | 2 h                            |
+ * | `{cluster}:events`         | stream: the newest 1,000 events or so                     | 1 day                          |
  * | `{vault}`                  | hash: sealed records of the vault                         | for ever                       |
  */
 export class RedisKeys {
@@ -28,6 +31,11 @@ export class RedisKeys {
 
   get vault(): string {
     return `${this.prefix}{vault}`;
+  }
+
+  /** What replicas report: themselves, what each minute came to, what happened. */
+  get cluster(): readonly [replicas: string, minutes: string, events: string] {
+    return [`${this.prefix}{cluster}:replicas`, `${this.prefix}{cluster}:minutes`, `${this.prefix}{cluster}:events`];
   }
 
   token({ id }: Pick<TokenKey, 'id'>): string {

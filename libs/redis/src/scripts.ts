@@ -19,6 +19,10 @@ const KEYS = {
   index: 2,
   time: 1,
   'write-vault': 1,
+  tell: 3,
+  'say-goodbye': 2,
+  'read-events': 1,
+  'read-minutes': 1,
 } as const;
 
 export type ScriptName = keyof typeof KEYS;

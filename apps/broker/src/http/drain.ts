@@ -6,6 +6,7 @@ import { Injectable } from '@nestjs/common';
 @Injectable()
 export class Drain {
   readonly #sockets = new Set<Socket>();
+  readonly #listeners = new Set<() => void>();
   #draining = false;
 
   get draining(): boolean {
@@ -19,6 +20,12 @@ export class Drain {
 
   begin(): void {
     this.#draining = true;
+    for (const listener of this.#listeners) listener();
+  }
+
+  /** Calls `listener` when it begins. */
+  onBegin(listener: () => void): void {
+    this.#listeners.add(listener);
   }
 
   keep(socket: Socket): void {

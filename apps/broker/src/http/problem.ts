@@ -17,6 +17,7 @@ export type ProblemCode =
   | 'upstream_unavailable'
   | 'refresh_busy'
   | 'draining'
+  | 'overloaded'
   | 'vault_unavailable'
   | 'store_unavailable'
   | 'internal_error';

@@ -20,6 +20,16 @@ type ClientAct = 'replaced' | 'enabled' | 'disabled' | 'deleted' | 'secret_added
 type CallerAct = 'replaced' | 'changed' | 'deleted' | 'key_added' | 'key_revoked';
 type Edit<R> = (current: R | undefined, at: Moment) => R | undefined;
 
+/** An act on a client that came through, for whoever listens. */
+export interface ActOnClient {
+  readonly act: 'created' | ClientAct | 'imported';
+  readonly client: string;
+  readonly environment: string | undefined;
+  /** Whether its secrets are others than before. */
+  readonly hasOtherSecrets: boolean;
+  readonly by: string;
+}
+
 /** What an edit was given and what it made; of the last time that it was run, which is the one that counts. */
 interface Made<R> {
   readonly before: R | undefined;
@@ -36,10 +46,17 @@ export interface TestedSecret {
  *  state to which. */
 @Injectable()
 export class Acts {
+  readonly #listeners = new Set<(act: ActOnClient) => void>();
+
   constructor(
     private readonly vault: Vault,
     private readonly log: AuditLog,
   ) {}
+
+  /** Calls `listener` after each act on a client through this replica. */
+  subscribe(listener: (act: ActOnClient) => void): void {
+    this.#listeners.add(listener);
+  }
 
   /** As `Vault.changeClient`, from a version that the request expects. */
   changeClient(request: CallerRequest, act: ClientAct, name: string, edit: Edit<ClientRecord>) {
@@ -49,7 +66,7 @@ export class Acts {
       (noting) => this.vault.changeClient(name, noting, expected),
       (made, failed) => {
         const event = act === 'replaced' && !made.before ? 'created' : act;
-        this.#writeClient(request, `client.${event}`, name, made, failed);
+        this.#writeClient(request, event, name, made, failed);
       },
     );
   }
@@ -85,7 +102,7 @@ export class Acts {
   async importClients(request: CallerRequest, clients: readonly ClientCredentials[]): Promise<ClientRecord[]> {
     const made = new Map<string, Made<ClientRecord>>();
     const writeAll = (failed = {}) => {
-      for (const [name, each] of made) this.#writeClient(request, 'client.imported', name, each, failed);
+      for (const [name, each] of made) this.#writeClient(request, 'imported', name, each, failed);
     };
     try {
       const records = await this.vault.saveClients(clients, (before, given, at) => {
@@ -159,21 +176,26 @@ export class Acts {
 
   #writeClient(
     request: CallerRequest,
-    event: string,
+    act: ActOnClient['act'],
     name: string,
     { before, after }: Made<ClientRecord>,
     failed: object,
   ): void {
     const [had, has] = [before, after].map((record) => record?.secrets.map(({ secret }) => secret.fingerprint));
-    this.#write(request, event, {
+    this.#write(request, `client.${act}`, {
       subject: name,
-      ...(event.startsWith('client.secret_') && { secret: differing(had, has) }),
+      ...(act.startsWith('secret_') && { secret: differing(had, has) }),
       before: before ? fingerprintOf(lastingClient(before)) : null,
       after: after ? fingerprintOf(lastingClient(after)) : null,
       secrets_before: had ?? null,
       secrets_after: has ?? null,
       ...failed,
     });
+    if (before === after || Object.keys(failed).length > 0) return;
+    const hasOtherSecrets = differing(had, has) !== undefined;
+    const { environment } = after ?? before ?? {};
+    for (const tell of this.#listeners)
+      tell({ act, client: name, environment, hasOtherSecrets, by: request.caller.name });
   }
 
   /** The fingerprint of everything in the vault. */

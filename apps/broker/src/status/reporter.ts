@@ -1,0 +1,144 @@
+import { Inject, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+
+import { BoardAwayError, type BoardEvent, type ClusterBoard, type Sightings } from '#cluster';
+
+import { REPLICA_NAME } from '../config/replica-name.js';
+import { systemClock } from '../config/system-clock.js';
+import { Drain } from '../http/drain.js';
+import { EventTail, TAIL } from './event-tail.js';
+import { OwnEvents } from './own-events.js';
+import { OwnReport } from './own-report.js';
+
+export const CLUSTER_BOARD = Symbol('CLUSTER_BOARD');
+
+/** Times in ms. News is told at once, but not each piece of it. */
+const EVERY_MS = 1_000;
+const SOON_MS = 100;
+const AVERAGE_OVER_MS = 60_000;
+/** Events that wait to be told. */
+const MOST_PENDING = 200;
+/** Pages of events read at once: the rest with the next report. */
+const MOST_PAGES = 5;
+
+/** Tells the other replicas what this one is about, each second, and hears of them. No request waits for it. */
+@Injectable()
+export class Reporter implements OnApplicationShutdown {
+  readonly tail = new EventTail();
+  readonly #log = new Logger('status');
+  readonly #listeners = new Set<() => void>();
+  readonly #timer: NodeJS.Timeout;
+  readonly #latencies: { readonly atMs: number; readonly tookMs: number }[] = [];
+  #pending: { readonly event: BoardEvent; readonly atMs: number }[] = [];
+  #seen: Sightings = { replicas: [], isCurrent: false };
+  #seenAtMs = systemClock.now();
+  #cursor: string | undefined;
+  #telling: Promise<void> | undefined;
+  #isToldMore = false;
+  #isSoon = false;
+  #hasLeft = false;
+  #hasFailed = false;
+
+  constructor(
+    @Inject(CLUSTER_BOARD) private readonly board: ClusterBoard,
+    private readonly report: OwnReport,
+    events: OwnEvents,
+    drain: Drain,
+  ) {
+    this.#timer = setInterval(() => void this.tellNow(), EVERY_MS).unref();
+    events.onEvent = (event) => this.#keep(event);
+    report.onNews(() => this.#tellSoon());
+    drain.onBegin(() => void this.tellNow());
+  }
+
+  /** All replicas, as they were seen last, with the time since. */
+  get seen(): Sightings {
+    const passedMs = systemClock.now() - this.#seenAtMs;
+    const { replicas, isCurrent } = this.#seen;
+    return { replicas: replicas.map(({ report, agoMs }) => ({ report, agoMs: agoMs + passedMs })), isCurrent };
+  }
+
+  /** Calls `listener` whenever something was heard. */
+  subscribe(listener: () => void): void {
+    this.#listeners.add(listener);
+  }
+
+  /** One report at a time: what is asked for meanwhile is told by one more. */
+  tellNow(): Promise<void> {
+    this.#isToldMore = true;
+    this.#telling ??= this.#tellAll().finally(() => (this.#telling = undefined));
+    return this.#telling;
+  }
+
+  /** After the last request has been answered. */
+  async onApplicationShutdown(): Promise<void> {
+    this.#hasLeft = true;
+    clearInterval(this.#timer);
+    await this.#telling;
+    await this.board.leave(REPLICA_NAME).catch((error: unknown) => this.#noteFailure(error));
+  }
+
+  async #tellAll(): Promise<void> {
+    while (this.#isToldMore && !this.#hasLeft) {
+      this.#isToldMore = false;
+      try {
+        await this.#tell();
+        await this.#readEvents();
+        this.#hasFailed = false;
+      } catch (error) {
+        this.#noteFailure(error);
+      }
+      for (const listener of this.#listeners) listener();
+    }
+  }
+
+  async #tell(): Promise<void> {
+    const now = systemClock.now();
+    const events = this.#pending.map(({ event, atMs }) => ({ event, agoMs: now - atMs }));
+    this.#pending = [];
+    const report = this.report.of(this.#seen.replicas, this.#storeMs());
+    this.#seen = await this.board.tell({ report, counts: [{ ...this.report.takeCounts(), minutesAgo: 0 }], events });
+    this.#seenAtMs = systemClock.now();
+    if (this.#seen.isCurrent) this.#latencies.push({ atMs: now, tookMs: this.#seenAtMs - now });
+  }
+
+  async #readEvents(): Promise<void> {
+    for (let page = 0; page < MOST_PAGES; page += 1) {
+      const { events, cursor } = await this.board.eventsAfter(this.#cursor, TAIL);
+      const now = Date.now();
+      for (const { event, agoMs } of events) this.tail.add(event, now - agoMs);
+      this.#cursor = cursor;
+      if (events.length < TAIL) return;
+    }
+  }
+
+  /** Shown here at once, whatever becomes of the board. */
+  #keep(event: BoardEvent): void {
+    this.#pending = [...this.#pending, { event, atMs: systemClock.now() }].slice(-MOST_PENDING);
+    this.tail.add(event, Date.now());
+    this.#tellSoon();
+  }
+
+  #tellSoon(): void {
+    if (this.#isSoon) return;
+    this.#isSoon = true;
+    systemClock.schedule(SOON_MS, () => {
+      this.#isSoon = false;
+      void this.tellNow();
+    });
+  }
+
+  /** Of the last minute's reports, which are commands like any other; null without a shared store. */
+  #storeMs(): number | null {
+    const oldestMs = systemClock.now() - AVERAGE_OVER_MS;
+    while ((this.#latencies[0]?.atMs ?? Infinity) < oldestMs) this.#latencies.shift();
+    if (this.#latencies.length === 0) return null;
+    return this.#latencies.reduce((sum, { tookMs }) => sum + tookMs, 0) / this.#latencies.length;
+  }
+
+  /** The link has said already that Redis is away. Anything else is a fault of ours, and said once. */
+  #noteFailure(error: unknown): void {
+    if (error instanceof BoardAwayError || this.#hasFailed) return;
+    this.#hasFailed = true;
+    this.#log.error({ event: 'internal_error', error });
+  }
+}

@@ -1,0 +1,19 @@
+-- What was told after a cursor, the oldest first; without one, the newest of all. Per event: how long ago, and the event.
+-- KEYS: events. ARGV: cursor or '', how many
+local found, answer = {}, { ARGV[1] }
+if ARGV[1] == '' then
+  local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', ARGV[2])
+  for i = #newest, 1, -1 do
+    found[#found + 1] = newest[i]
+  end
+else
+  local ms, seq = ARGV[1]:match('^(%d+)-(%d+)$')
+  found = redis.call('XRANGE', KEYS[1], ms .. '-' .. int(seq + 1), '+', 'COUNT', ARGV[2])
+end
+for _, each in ipairs(found) do
+  local fields = each[2]
+  answer[1] = each[1]
+  answer[#answer + 1] = math.max(0, now - each[1]:match('^%d+')) + fields[2]
+  answer[#answer + 1] = fields[4]
+end
+return answer

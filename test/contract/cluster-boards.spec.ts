@@ -1,0 +1,93 @@
+import { FailoverClusterBoard, MemoryClusterBoard } from '#cluster';
+import { RedisClusterBoard, type RedisLink } from '#redis';
+
+import { FakeClock } from '../support/fake-clock.js';
+import { aReport } from '../support/cluster-report.js';
+import { aLink } from '../support/redis-link.js';
+import { RunningRedis } from '../support/redis.js';
+import { describeClusterBoard } from './cluster-board.js';
+
+let redis: RunningRedis;
+let opened = 0;
+
+beforeAll(async () => {
+  redis = await RunningRedis.start();
+});
+
+const aRealLink = () => aLink(redis.port, { prefix: `board-${(opened += 1)}:` });
+const waited = {
+  passMs: (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms)),
+  // Two clocks and a way between them.
+  toleranceMs: 150,
+};
+
+function onFakeClock(open: (now: () => number) => FailoverClusterBoard | MemoryClusterBoard) {
+  const clock = new FakeClock();
+  return { board: open(() => clock.now()), passMs: (ms: number) => clock.advance(ms), toleranceMs: 0 };
+}
+
+describeClusterBoard('memory board', async () => onFakeClock((now) => new MemoryClusterBoard(now)));
+describeClusterBoard('board with a failover', async () =>
+  onFakeClock((now) => new FailoverClusterBoard(new MemoryClusterBoard(now), now)),
+);
+describeClusterBoard('Redis board', async () => ({ board: new RedisClusterBoard(await aRealLink()), ...waited }));
+
+describe('Redis board', () => {
+  const tell = (link: RedisLink, name: string) =>
+    new RedisClusterBoard(link).tell({ report: aReport(name), counts: [], events: [] });
+  const went = async (link: RedisLink) => {
+    const { events } = await new RedisClusterBoard(link).eventsAfter(undefined, 100);
+    return events.filter(({ event }) => event.kind === 'replica_went');
+  };
+
+  it('drops nobody because nobody could report for a while', async () => {
+    const link = await aRealLink();
+    await Promise.all(['a', 'b', 'c'].map((name) => tell(link, name)));
+    await waited.passMs(6_000);
+    for (const name of ['c', 'b', 'a']) expect((await tell(link, name)).replicas).toHaveLength(3);
+    expect(await went(link)).toEqual([]);
+  });
+
+  it('believes no report of the future: whoever wrote it before the clock was set back has his time from now', async () => {
+    const link = await aRealLink();
+    await tell(link, 'a');
+    const [replicas] = link.keys.cluster;
+    const [, ...rest] = (await redis.client.hget(replicas, 'a'))!.split(' ');
+    await redis.client.hset(replicas, 'a', [Date.now() + 3_600_000, ...rest].join(' '));
+    expect((await tell(link, 'b')).replicas.find(({ report }) => report.name === 'a')?.agoMs).toBe(0);
+    for (let ms = 0; ms < 6_000; ms += 1_000) {
+      await waited.passMs(1_000);
+      await tell(link, 'b');
+    }
+    expect((await tell(link, 'b')).replicas).toHaveLength(1);
+    expect(await went(link)).toHaveLength(1);
+  });
+
+  it('leaves nothing in Redis for ever', async () => {
+    const link = await aRealLink();
+    const board = new RedisClusterBoard(link);
+    const counts = [{ served: 1, calls: 1, errors: 0, latencySumMs: 1, latencyMaxMs: 1, minutesAgo: 0 }];
+    await board.tell({ report: aReport('a'), counts, events: [] });
+    const [replicas, minutes, events] = await Promise.all(link.keys.cluster.map((key) => redis.client.pttl(key)));
+    expect([replicas! > 0, minutes! > 0, events! > 0]).toEqual([true, true, true]);
+    expect([replicas! <= 60_000, minutes! <= 7_200_000, events! <= 86_400_000]).toEqual([true, true, true]);
+  });
+
+  it('is away if Redis refuses it, and keeps no token from Redis by that', async () => {
+    const link = await aRealLink();
+    const [replicas] = link.keys.cluster;
+    await redis.client.set(replicas, 'of another kind');
+    await expect(tell(link, 'a')).rejects.toMatchObject({ name: 'BoardAwayError' });
+    expect(link.outages).toEqual([]);
+  });
+
+  it('is away if Redis is, which the link then knows', async () => {
+    const own = await RunningRedis.start();
+    const link = await aLink(own.port);
+    await tell(link, 'a');
+    own.stall();
+    await expect(tell(link, 'a')).rejects.toMatchObject({ name: 'BoardAwayError' });
+    expect(link.outages).toHaveLength(1);
+    await own.stop('SIGKILL');
+  });
+});
