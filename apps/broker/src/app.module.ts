@@ -3,10 +3,22 @@ import { Module } from '@nestjs/common';
 import { AccessModule } from './access/access.module.js';
 import { AuditModule } from './audit/audit.module.js';
 import { ConfigModule } from './config/config.module.js';
+import { DashboardModule } from './dashboard/dashboard.module.js';
 import { HealthModule } from './health/health.module.js';
 import { RedisModule } from './redis/redis.module.js';
 import { TokenModule } from './token/token.module.js';
 import { VaultModule } from './vault/vault.module.js';
 
-@Module({ imports: [ConfigModule, AuditModule, RedisModule, VaultModule, AccessModule, TokenModule, HealthModule] })
+@Module({
+  imports: [
+    ConfigModule,
+    AuditModule,
+    RedisModule,
+    VaultModule,
+    AccessModule,
+    TokenModule,
+    HealthModule,
+    DashboardModule,
+  ],
+})
 export class AppModule {}

@@ -1,0 +1,19 @@
+import { join } from 'node:path';
+
+import { Module } from '@nestjs/common';
+
+import { AccessModule } from '../access/access.module.js';
+import { DashboardController } from './dashboard.controller.js';
+import { DashboardFiles } from './dashboard-files.js';
+import { SessionController } from './session.controller.js';
+import { SignInLimit } from './sign-in-limit.js';
+
+/** Where the build puts it: `dist/apps/dashboard`. */
+const FOLDER = join(import.meta.dirname, '../../../dashboard');
+
+@Module({
+  imports: [AccessModule],
+  controllers: [SessionController, DashboardController],
+  providers: [SignInLimit, { provide: DashboardFiles, useFactory: () => new DashboardFiles(FOLDER) }],
+})
+export class DashboardModule {}
