@@ -42,14 +42,14 @@ const SERVES: Readonly<Record<string, Role | 'token or admin' | 'everybody' | 'O
   'GET /health/live': 'everybody',
   'GET /health/ready': 'everybody',
   'GET /dashboard': 'everybody',
-  'GET /dashboard/:file': 'everybody',
+  'GET /dashboard/*': 'everybody',
   'POST /dashboard/session': 'everybody',
   'DELETE /dashboard/session': 'everybody',
 };
 
 /** What those for everybody answer to what is sent here, if not 200. */
 const ANSWERS: Readonly<Record<string, number>> = {
-  'GET /dashboard/:file': 404,
+  'GET /dashboard/*': 404,
   'POST /dashboard/session': 400,
   'DELETE /dashboard/session': 204,
 };
@@ -117,7 +117,7 @@ const BODY: Readonly<Record<string, string>> = {
 describe.each(guarded)('$name', ({ name, method, path, access }) => {
   const serves = SERVES[name]!;
   const isOAuth = access?.kind === 'oauth';
-  const roles = isOAuth ? (['token'] as const) : (serves.split(' or ') as Role[]);
+  const roles: readonly Role[] = isOAuth ? ['token'] : (serves.split(' or ') as Role[]);
   const as = (key: string) => send(method, path, isOAuth ? basic('acme', key) : bearer(key));
   /** In the words of either kind of route. */
   const expectRefused = (answer: Answer, status: number) => {

@@ -3,8 +3,6 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 
-import { Logger } from '@nestjs/common';
-
 import { codeOf } from '../config/secrets.js';
 
 /** What the build makes, and whether it is worth being compressed. */
@@ -33,6 +31,8 @@ export class DashboardFiles {
   readonly #files = new Map<string, DashboardFile>();
   /** Undefined if it was not built. */
   readonly page: DashboardFile | undefined;
+  /** Why there are no files; undefined if there are. */
+  readonly missing: string | undefined;
 
   constructor(folder: string) {
     try {
@@ -41,7 +41,7 @@ export class DashboardFiles {
         if (kind) this.#files.set(name, read(join(folder, name), kind));
       }
     } catch (error) {
-      new Logger('dashboard').warn({ event: 'dashboard_not_built', reason: codeOf(error) });
+      this.missing = codeOf(error);
     }
     this.page = this.#files.get(PAGE);
     this.#files.delete(PAGE);

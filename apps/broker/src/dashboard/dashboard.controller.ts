@@ -31,8 +31,8 @@ export class DashboardController {
     await send(page, request, reply);
   }
 
-  @Get(':file')
-  async file(@Param('file') name: string, @Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+  @Get('*')
+  async file(@Param('*') name: string, @Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     // The page's references are relative to its path without the slash; so is this, whatever a proxy puts before it.
     if (name === '') return void (await reply.redirect('../dashboard', HttpStatus.PERMANENT_REDIRECT));
     const file = this.files.find(name);

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 
-import { Module } from '@nestjs/common';
+import { Logger, Module, type OnModuleInit } from '@nestjs/common';
 
 import { AccessModule } from '../access/access.module.js';
 import { DashboardController } from './dashboard.controller.js';
@@ -16,4 +16,12 @@ const FOLDER = join(import.meta.dirname, '../../../dashboard');
   controllers: [SessionController, DashboardController],
   providers: [SignInLimit, { provide: DashboardFiles, useFactory: () => new DashboardFiles(FOLDER) }],
 })
-export class DashboardModule {}
+export class DashboardModule implements OnModuleInit {
+  constructor(private readonly files: DashboardFiles) {}
+
+  /** Not before: until then nobody hears the log. */
+  onModuleInit(): void {
+    const { missing } = this.files;
+    if (missing !== undefined) new Logger('dashboard').warn({ event: 'dashboard_not_built', reason: missing });
+  }
+}
