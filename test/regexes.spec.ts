@@ -20,7 +20,7 @@ const CLEARED: Readonly<Record<string, string>> = {
 function* expressions(): Generator<{ where: string; text: string; expression: RegExp }> {
   for (const top of ['apps', 'libs']) {
     for (const path of readdirSync(join(root, top), { recursive: true, encoding: 'utf8' })) {
-      if (!path.endsWith('.ts') || path.endsWith('.spec.ts')) continue;
+      if (!/\.tsx?$/.test(path) || path.endsWith('.spec.ts')) continue;
       const content = readFileSync(join(root, top, path), 'utf8');
       for (const { text } of regexNodes(ts.createSourceFile(path, content, ts.ScriptTarget.Latest, true))) {
         const [, pattern = '', flags = ''] = /^\/(.*)\/(\w*)$/s.exec(text) ?? [];

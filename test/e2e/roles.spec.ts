@@ -9,15 +9,16 @@ import { allRoutes } from '../support/routes.js';
 import { RunningSandbox } from '../support/sandbox.js';
 
 /** Whom each route serves. A route that is not here fails the suite: whoever adds one says it once more. */
-const SERVES: Readonly<Record<string, Role | 'everybody' | 'OAuth clients with the role token'>> = {
+const SERVES: Readonly<Record<string, Role | 'token or admin' | 'everybody' | 'OAuth clients with the role token'>> = {
   'POST /v1/tokens': 'token',
-  'POST /v1/tokens/invalidate': 'token',
+  'POST /v1/tokens/invalidate': 'token or admin',
   'POST /connect/token': 'OAuth clients with the role token',
   'POST /integrator-authentication/connect/token': 'OAuth clients with the role token',
   'GET /v1/tokens': 'ops',
   'GET /v1/tokens/explain': 'ops',
   'GET /health': 'ops',
   'GET /metrics': 'ops',
+  'GET /dashboard/session': 'ops',
   'GET /v1/clients': 'admin',
   'GET /v1/clients/:name': 'admin',
   'PUT /v1/clients/:name': 'admin',
@@ -40,6 +41,17 @@ const SERVES: Readonly<Record<string, Role | 'everybody' | 'OAuth clients with t
   'POST /v1/vault/restore': 'admin',
   'GET /health/live': 'everybody',
   'GET /health/ready': 'everybody',
+  'GET /dashboard': 'everybody',
+  'GET /dashboard/*': 'everybody',
+  'POST /dashboard/session': 'everybody',
+  'DELETE /dashboard/session': 'everybody',
+};
+
+/** What those for everybody answer to what is sent here, if not 200. */
+const ANSWERS: Readonly<Record<string, number>> = {
+  'GET /dashboard/*': 404,
+  'POST /dashboard/session': 400,
+  'DELETE /dashboard/session': 204,
 };
 
 const routes = await allRoutes();
@@ -77,8 +89,8 @@ it('every route has an entry, and says the same of itself', () => {
     access?.kind === 'open'
       ? 'everybody'
       : access?.kind === 'oauth'
-        ? `OAuth clients with the role ${access.role}`
-        : access?.role,
+        ? `OAuth clients with the role ${access.roles.join(' or ')}`
+        : access?.roles.join(' or '),
   ]);
   expect(Object.fromEntries(declared)).toEqual(SERVES);
 });
@@ -105,7 +117,7 @@ const BODY: Readonly<Record<string, string>> = {
 describe.each(guarded)('$name', ({ name, method, path, access }) => {
   const serves = SERVES[name]!;
   const isOAuth = access?.kind === 'oauth';
-  const role: Role = isOAuth ? 'token' : (serves as Role);
+  const roles: readonly Role[] = isOAuth ? ['token'] : (serves.split(' or ') as Role[]);
   const as = (key: string) => send(method, path, isOAuth ? basic('acme', key) : bearer(key));
   /** In the words of either kind of route. */
   const expectRefused = (answer: Answer, status: number) => {
@@ -138,22 +150,22 @@ describe.each(guarded)('$name', ({ name, method, path, access }) => {
     },
   );
 
-  it.each([...ROLES.filter((each) => each !== role), 'nothing'])(
+  it.each([...ROLES.filter((each) => !roles.includes(each)), 'nothing'])(
     'is closed to a caller with the role %s',
     async (other) => {
       expectRefused(await as(keys.get(other)!), 403);
     },
   );
 
-  it(`is open to a caller with the role ${role}`, async () => {
+  it.each([...roles])('is open to a caller with the role %s', async (role) => {
     const { status } = await as(keys.get(role)!);
     expect([200, 201, 204, 400, 404, 415]).toContain(status);
   });
 });
 
-describe.each(routes.filter(({ name }) => SERVES[name] === 'everybody'))('$name', ({ method, path }) => {
+describe.each(routes.filter(({ name }) => SERVES[name] === 'everybody'))('$name', ({ name, method, path }) => {
   it.each(['none', ...ROLES, 'nothing', 'expired-token'])('is open to everybody: %s', async (who) => {
     const key = keys.get(who);
-    expect((await send(method, path, key === undefined ? {} : bearer(key))).status).toBe(200);
+    expect((await send(method, path, key === undefined ? {} : bearer(key))).status).toBe(ANSWERS[name] ?? 200);
   });
 });

@@ -8,11 +8,19 @@ import { CallersController } from './callers.controller.js';
 import { CertificateCallers } from './certificate-callers.js';
 import { JwtCallers } from './jwt-callers.js';
 import { RateLimits } from './rate-limits.js';
+import { Sessions } from './sessions.js';
 
 @Module({
   imports: [VaultModule],
   controllers: [CallersController],
-  providers: [Callers, CertificateCallers, JwtCallers, RateLimits, { provide: APP_GUARD, useClass: CallerGuard }],
-  exports: [RateLimits],
+  providers: [
+    Callers,
+    CertificateCallers,
+    JwtCallers,
+    RateLimits,
+    Sessions,
+    { provide: APP_GUARD, useClass: CallerGuard },
+  ],
+  exports: [Callers, RateLimits, Sessions],
 })
 export class AccessModule {}

@@ -1,4 +1,5 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { decodeJwt } from 'jose';
 
 import {
   callerKeyId,
@@ -72,6 +73,12 @@ export class Callers implements OnApplicationBootstrap, OnModuleDestroy {
    *  @returns undefined if it is unknown, wrong, revoked or expired; a promise only for a JWT that was not seen before */
   authenticate(credential: string): Caller | undefined | Promise<Caller | undefined> {
     return JWT.test(credential) ? this.jwts.authenticate(credential) : this.#holderOf(credential);
+  }
+
+  /** When a credential that was authenticated just now ends by itself, in ms since 1970; Infinity if it does not. */
+  endOf(credential: string): number {
+    if (JWT.test(credential)) return (decodeJwt(credential).exp ?? 0) * 1_000;
+    return this.#keys.get(callerKeyId(credential) ?? '')?.expiresAtMs ?? Infinity;
   }
 
   /** When a key was last used: here to the millisecond, elsewhere to the quarter of a day. ISO 8601. */

@@ -13,22 +13,25 @@ export interface Caller {
 /** A request that has passed the guard. */
 export interface CallerRequest extends FastifyRequest {
   caller: Caller;
+  /** Of a request that came with a session: when it ends, in ms since 1970. */
+  sessionEndsAtMs?: number;
 }
 
 /**
- * What a route asks of its caller: a role, shown by a key in `Authorization: Bearer`; the same for an OAuth client,
- * which shows it as its client secret; or nothing.
+ * What a route asks of its caller: one of some roles, shown by a key in `Authorization: Bearer`; the same for an OAuth
+ * client, which shows it as its client secret; or nothing.
  */
 export type Access =
   | { readonly kind: 'open' }
-  | { readonly kind: 'bearer'; readonly role: Role }
-  | { readonly kind: 'oauth'; readonly role: Role };
+  | { readonly kind: 'bearer'; readonly roles: readonly Role[] }
+  | { readonly kind: 'oauth'; readonly roles: readonly Role[] };
 
 export const ACCESS = 'access';
 
 export const Open = () => SetMetadata(ACCESS, { kind: 'open' } satisfies Access);
-export const Needs = (role: Role) => SetMetadata(ACCESS, { kind: 'bearer', role } satisfies Access);
-export const NeedsOAuthClient = (role: Role) => SetMetadata(ACCESS, { kind: 'oauth', role } satisfies Access);
+/** For whoever has one of these roles. The role `token` is for services alone: no session in a browser has it. */
+export const Needs = (...roles: [Role, ...Role[]]) => SetMetadata(ACCESS, { kind: 'bearer', roles } satisfies Access);
+export const NeedsOAuthClient = (role: Role) => SetMetadata(ACCESS, { kind: 'oauth', roles: [role] } satisfies Access);
 
 /** A request that has passed the guard as an OAuth client's. */
 export interface OAuthRequest extends CallerRequest {
