@@ -26,7 +26,9 @@ export async function unpacked(name: string, packages: readonly string[]): Promi
     await fetching;
   }
   const libraries = join(root, 'usr/lib');
-  const triplet = (await readdir(libraries)).find((folder) => folder.includes('linux'));
+  // A package of programs alone has none.
+  const folders = existsSync(libraries) ? await readdir(libraries) : [];
+  const triplet = folders.find((folder) => folder.includes('linux'));
   return { root, libraries: join(libraries, triplet ?? '') };
 }
 
