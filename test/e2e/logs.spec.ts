@@ -125,7 +125,7 @@ describe('a correlation id', () => {
       await rawRequest('GET', url, '/%zz', given, ''),
     ]) {
       expect(each.headers.get('x-correlation-id')).toBe('here');
-      if (each.text.includes('correlation_id')) expect(each.json).toMatchObject({ correlation_id: 'here' });
+      expect(each.json['correlation_id'] ?? 'here').toBe('here');
     }
   });
 
