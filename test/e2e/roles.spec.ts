@@ -16,6 +16,8 @@ const SERVES: Readonly<Record<string, Role | 'token or admin' | 'everybody' | 'O
   'POST /integrator-authentication/connect/token': 'OAuth clients with the role token',
   'GET /v1/tokens': 'ops',
   'GET /v1/tokens/explain': 'ops',
+  'GET /v1/status': 'ops',
+  'GET /v1/status/stream': 'ops',
   'GET /health': 'ops',
   'GET /metrics': 'ops',
   'GET /dashboard/session': 'ops',
@@ -99,6 +101,8 @@ it('every route has an entry, and says the same of itself', () => {
 function send(method: string, path: string, headers: Record<string, string>): Promise<Answer> {
   const at = path.replace(':name', 'nobody').replace(':fingerprint', '0'.repeat(16)).replace(':id', '0'.repeat(12));
   const hasBody = method !== 'GET' && method !== 'DELETE';
+  // It would not end by itself.
+  if (path.endsWith('/stream')) return beginning(`${broker.url}${path}`, headers);
   const type = path.endsWith('connect/token') ? 'application/x-www-form-urlencoded' : 'application/json';
   return rawRequest(
     method,
@@ -107,6 +111,16 @@ function send(method: string, path: string, headers: Record<string, string>): Pr
     { ...headers, ...(hasBody && { 'content-type': type }) },
     hasBody ? BODY[type] : undefined,
   );
+}
+
+/** An answer without its body, if that is a stream. */
+async function beginning(url: string, headers: Record<string, string>): Promise<Answer> {
+  const response = await fetch(url, { headers });
+  const isStream = response.headers.get('content-type')?.startsWith('text/event-stream') === true;
+  const text = isStream ? '' : await response.text();
+  if (isStream) await response.body?.cancel();
+  const json = text === '' ? {} : (JSON.parse(text) as Answer['json']);
+  return { status: response.status, headers: response.headers, text, json };
 }
 
 const BODY: Readonly<Record<string, string>> = {

@@ -159,10 +159,10 @@ function locked({ replicas }: NeedFacts): Need[] {
   const blind = replicas.filter(({ report }) => report.locked > 0).map(({ report }) => report);
   if (blind.length === 0) return [];
   const most = Math.max(...blind.map((report) => report.locked));
-  const who = blind.length === replicas.length ? 'no replica' : `not ${blind.map(({ name }) => name).join(', ')}`;
+  const who = blind.length === replicas.length ? 'any replica' : blind.map(({ name }) => name).join(', ');
   const detail =
-    `${count(most, 'record')} of the vault can be opened by ${who}: the master key is missing that sealed what is ` +
-    'locked. Put that key back into VAULT_KEYS and restart, or restore a backup.';
+    `${count(most, 'record')} of the vault cannot be opened by ${who}: the master key that sealed them is missing. Put ` +
+    'it back into VAULT_KEYS and restart, or restore a backup; until then those clients get no token.';
   return [need('vault_locked', 'critical', { detail })];
 }
 

@@ -88,9 +88,8 @@ const WORDS: Readonly<Record<ActOnClient['act'], string>> = {
 };
 
 function happeningOfAct({ act, client, environment, hasOtherSecrets, by }: ActOnClient): Happening {
-  const isRotation = hasOtherSecrets && act !== 'created' && act !== 'deleted';
   return {
-    kind: isRotation ? 'rotated' : 'client_changed',
+    kind: hasOtherSecrets ? 'rotated' : 'client_changed',
     client,
     ...(environment !== undefined && { environment }),
     detail: WORDS[act],

@@ -98,6 +98,8 @@ export class Reporter implements OnApplicationShutdown {
     const report = this.report.of(this.#seen.replicas, this.#storeMs());
     this.#seen = await this.board.tell({ report, counts: [{ ...this.report.takeCounts(), minutesAgo: 0 }], events });
     this.#seenAtMs = systemClock.now();
+    // Read back from a board, events are in the same order everywhere: so a stream goes on on any replica.
+    if (!this.#seen.isCurrent) for (const { event, agoMs } of events) this.tail.add(event, Date.now() - agoMs);
     if (this.#seen.isCurrent) this.#latencies.push({ atMs: now, tookMs: this.#seenAtMs - now });
   }
 
@@ -111,10 +113,8 @@ export class Reporter implements OnApplicationShutdown {
     }
   }
 
-  /** Shown here at once, whatever becomes of the board. */
   #keep(event: BoardEvent): void {
     this.#pending = [...this.#pending, { event, atMs: systemClock.now() }].slice(-MOST_PENDING);
-    this.tail.add(event, Date.now());
     this.#tellSoon();
   }
 

@@ -25,7 +25,7 @@ export interface ActOnClient {
   readonly act: 'created' | ClientAct | 'imported';
   readonly client: string;
   readonly environment: string | undefined;
-  /** Whether its secrets are others than before. */
+  /** Whether it was there before and still is, with other secrets. */
   readonly hasOtherSecrets: boolean;
   readonly by: string;
 }
@@ -192,7 +192,7 @@ export class Acts {
       ...failed,
     });
     if (before === after || Object.keys(failed).length > 0) return;
-    const hasOtherSecrets = differing(had, has) !== undefined;
+    const hasOtherSecrets = before !== undefined && after !== undefined && differing(had, has) !== undefined;
     const { environment } = after ?? before ?? {};
     for (const tell of this.#listeners)
       tell({ act, client: name, environment, hasOtherSecrets, by: request.caller.name });
