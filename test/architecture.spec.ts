@@ -51,7 +51,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'libs/redis',
     'libs/token',
     'libs/vault',
-    ...['audit', 'config', 'http', 'redis', 'token', 'upstream', 'vault'].map((room) => `broker/${room}`),
+    ...['access', 'audit', 'config', 'http', 'redis', 'token', 'upstream', 'vault'].map((room) => `broker/${room}`),
   ],
   'broker/dashboard': ['libs/vault', ...['access', 'audit', 'config', 'http'].map((room) => `broker/${room}`)],
   // What puts the rooms together: the entry and the module list.

@@ -12,7 +12,7 @@ beforeAll(async () => {
   watched = await watchedReplicas();
 }, 60_000);
 
-afterAll(() => expectNobodyHarmed());
+afterEach(() => expectNobodyHarmed());
 
 const row = (page: Page, text: string | RegExp) => page.getByRole('row').filter({ hasText: text });
 const events = (page: Page) => page.getByRole('region', { name: 'Events, the newest first' });
@@ -171,7 +171,7 @@ describe('an admin', () => {
     expect((await ask()).status).toBe(409);
     await page.getByRole('button', { name: 'Close' }).click();
     await page.getByRole('button', { name: `Disable or enable ${client}` }).click();
-    await page.getByRole('button', { name: 'Enable client' }).click();
+    await page.getByRole('button', { name: 'Enable client', exact: true }).click();
     await expectShown(page.getByRole('status').filter({ hasText: `${client} is enabled` }));
     expect((await ask()).status).toBe(200);
   });
@@ -180,6 +180,6 @@ describe('an admin', () => {
     const { client } = await withToken();
     const page = await signedIn(watched.replicas.alive[0]!, watched.opsKey);
     await expectShown(row(page, client));
-    expect(await page.getByRole('button', { name: /^(Invalidate|Test|Disable)/ }).count()).toBe(0);
+    expect(await page.getByRole('button', { name: /^(Invalidate|Test|Disable) / }).count()).toBe(0);
   });
 });

@@ -208,6 +208,22 @@ describe('the stream', () => {
     stream.close();
   }, 30_000);
 
+  it('ends when its caller may not watch any more: a key that is revoked, one that runs out, a role that is taken away', async () => {
+    const [broker] = replicas.alive as [RunningBroker];
+    const [revoked, demoted] = [await broker.addCaller('revoked', ['ops']), await broker.addCaller('demoted', ['ops'])];
+    const { json } = await broker.admin('POST', '/v1/callers/ops/keys', { expires_in: 3 });
+    const streams = await Promise.all(
+      [revoked, demoted, String(json['key'])].map((key) => EventStream.open(broker, key)),
+    );
+    const stays = await EventStream.open(broker, ops);
+    await eventually(() => streams.every(({ now }) => now) || undefined);
+    await broker.admin('DELETE', '/v1/callers/revoked');
+    await broker.admin('PUT', '/v1/callers/demoted', { roles: ['token'], grants: [] });
+    await eventually(() => streams.every(({ hasEnded }) => hasEnded) || undefined, 8_000);
+    expect(stays.hasEnded).toBe(false);
+    stays.close();
+  });
+
   it('goes on where it was cut off, on any replica', async () => {
     const client = replicas.aClient();
     const first = await EventStream.open(replicas.alive[0]!, ops);

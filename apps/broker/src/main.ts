@@ -15,10 +15,12 @@ import { type BrokerConfig, ConfigError } from './config/broker-config.js';
 import { loadConfig } from './config/config.module.js';
 import { Drain } from './http/drain.js';
 import { harden } from './hardening.js';
+import { Metrics } from './health/metrics.js';
 import { createFastify } from './http/fastify.js';
 import { ProblemFilter } from './http/problem.filter.js';
 import { Routes } from './http/routes.js';
 import { PinoLogger } from './log/pino-logger.js';
+import { StatusBoard } from './status/status-board.js';
 
 /** `EX_CONFIG` of sysexits.h. */
 const EXIT_CONFIG = 78;
@@ -71,6 +73,7 @@ async function create(config: BrokerConfig): Promise<NestFastifyApplication> {
   const refusals = app.get(Refusals);
   const vault = app.get(Vault);
   refusals.isClient = (name) => vault.findClient(name) !== undefined;
+  app.get(Metrics).replicasSeen = () => app.get(StatusBoard).replicasAlive();
   filter.onRefusal = (code, request) => refusals.note(code, request);
   const state = app.get(Drain);
   app.getHttpServer().on('connection', (socket: Socket) => state.keep(socket));

@@ -19,8 +19,9 @@ import { Sessions } from './sessions.js';
     JwtCallers,
     RateLimits,
     Sessions,
-    { provide: APP_GUARD, useClass: CallerGuard },
+    CallerGuard,
+    { provide: APP_GUARD, useExisting: CallerGuard },
   ],
-  exports: [Callers, RateLimits, Sessions],
+  exports: [CallerGuard, Callers, RateLimits, Sessions],
 })
 export class AccessModule {}

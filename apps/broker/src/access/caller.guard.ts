@@ -49,6 +49,15 @@ export class CallerGuard implements CanActivate {
     return this.#admit(request, access, found);
   }
 
+  /** Whether a request that was let in some time ago would be let in now: for an answer that goes on and on.
+   *  @param role what its route asks for */
+  async stillMay(request: CallerRequest, role: Exclude<Role, 'token'>): Promise<boolean> {
+    const sealed = request.headers.authorization === undefined ? sessionIn(request) : undefined;
+    const session = sealed === undefined ? undefined : await this.sessions.find(sealed);
+    const caller = sealed === undefined ? await this.#bearer(request) : session?.caller;
+    return caller !== undefined && caller.roles.includes(role);
+  }
+
   #accessTo(context: ExecutionContext): Access {
     const handler = context.getHandler();
     let access = this.#access.get(handler);

@@ -30,7 +30,7 @@ async function setUp() {
   const streams = new StatusStreams(board as StatusBoard, { tail } as Reporter, new Drain());
   app = fastify();
   app.get('/', async (_, reply) => {
-    await streams.open(reply, undefined);
+    await streams.open(reply, undefined, async () => true);
     return reply;
   });
   const url = new URL(await app.listen({ port: 0, host: '127.0.0.1' }));

@@ -17,8 +17,10 @@ const MOST_STREAMS = 100;
 const MOST_UNREAD = 1_048_576;
 /** Times in ms. Something is said at least every so often: ages go on, and proxies close what is silent. */
 const SILENT_FOR_MS = 10_000;
-/** Then the client comes back by itself, and its right is judged again. */
+/** Then the client comes back by itself. */
 const OPEN_FOR_MS = 300_000;
+/** How often it is asked whether the caller still may watch: a key may be revoked, or run out. */
+const JUDGE_EVERY_MS = 2_000;
 const RETRY_MS = 1_000;
 
 interface Stream {
@@ -49,15 +51,18 @@ export class StatusStreams {
   }
 
   /** @param lastEventId where the client was cut off, if it was
+   *  @param stillMay whether its caller would be let in now; if not, the stream ends
    *  @throws Problem `draining`, `overloaded` */
-  async open(reply: FastifyReply, lastEventId: string | undefined): Promise<void> {
+  async open(reply: FastifyReply, lastEventId: string | undefined, stillMay: () => Promise<boolean>): Promise<void> {
     this.#refuseIfNotWelcome();
     this.#opening += 1;
     const first = await this.board.now().finally(() => (this.#opening -= 1));
     this.#refuseIfNotWelcome();
     const stream = { body: new PassThrough(), reply, saidAtMs: 0, gist: '' };
     this.#streams.add(stream);
+    const judging = setInterval(() => void endUnless(stillMay, stream), JUDGE_EVERY_MS).unref();
     const ends = [
+      () => clearInterval(judging),
       systemClock.schedule(OPEN_FOR_MS, () => stream.body.end()),
       this.board.subscribe((status) => this.#sayStatus(stream, status)),
       this.reporter.tail.subscribe((event) => this.#say(stream, timelineMessage(event))),
@@ -103,6 +108,11 @@ export class StatusStreams {
     }
     body.write(message);
   }
+}
+
+async function endUnless(stillMay: () => Promise<boolean>, { body }: Stream): Promise<void> {
+  // What cannot be told is no reason to go on.
+  if (!(await stillMay().catch(() => false))) body.end();
 }
 
 /** JSON has no line breaks, and neither may an id. */

@@ -1,7 +1,8 @@
-import { Controller, Get, Header, Headers, Res } from '@nestjs/common';
+import { Controller, Get, Header, Headers, Req, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 
-import { Needs } from '../http/caller.js';
+import { CallerGuard } from '../access/caller.guard.js';
+import { type CallerRequest, Needs } from '../http/caller.js';
 import { StatusBoard } from './status-board.js';
 import { StatusStreams } from './status-streams.js';
 
@@ -12,6 +13,7 @@ export class StatusController {
   constructor(
     private readonly board: StatusBoard,
     private readonly streams: StatusStreams,
+    private readonly guard: CallerGuard,
   ) {}
 
   @Get()
@@ -22,7 +24,11 @@ export class StatusController {
 
   /** What changes, as server-sent events. */
   @Get('stream')
-  stream(@Headers('last-event-id') lastEventId: string | undefined, @Res() reply: FastifyReply) {
-    return this.streams.open(reply, lastEventId);
+  stream(
+    @Headers('last-event-id') lastEventId: string | undefined,
+    @Req() request: CallerRequest,
+    @Res() reply: FastifyReply,
+  ) {
+    return this.streams.open(reply, lastEventId, () => this.guard.stillMay(request, 'ops'));
   }
 }

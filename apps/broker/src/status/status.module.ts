@@ -3,6 +3,7 @@ import { Module } from '@nestjs/common';
 import { type ClusterBoard, FailoverClusterBoard, MemoryClusterBoard } from '#cluster';
 import { RedisClusterBoard } from '#redis';
 
+import { AccessModule } from '../access/access.module.js';
 import { DrainModule } from '../http/drain.module.js';
 import { RedisModule } from '../redis/redis.module.js';
 import { SharedRedis } from '../redis/shared-redis.js';
@@ -24,7 +25,7 @@ import { StatusStreams } from './status-streams.js';
 import { Stores } from './stores.js';
 
 @Module({
-  imports: [DrainModule, RedisModule, TokenModule, UpstreamModule, VaultModule],
+  imports: [AccessModule, DrainModule, RedisModule, TokenModule, UpstreamModule, VaultModule],
   controllers: [StatusController],
   providers: [
     Breakers,
