@@ -53,6 +53,7 @@ describe('signing in', () => {
   it('ends with the key: the form comes back, says so, and keeps what was looked for', async () => {
     const { replicas } = watched;
     const [broker] = replicas.brokers as [Watched['replicas']['brokers'][0]];
+    await broker.token(replicas.callerKey, { client: replicas.aClient(), merchant_vat: VAT });
     await broker.admin('PUT', '/v1/callers/day-shift', { roles: ['ops'], grants: [] });
     const { json } = await broker.admin('POST', '/v1/callers/day-shift/keys', { expires_in: 6 });
     const page = await signedIn(broker, String(json['key']));

@@ -6,7 +6,7 @@ import { RunningSandbox } from '../support/sandbox.js';
 
 const routes: [string, string, string | undefined][] = [
   ['POST', '/v1/tokens', 'token'],
-  ['POST', '/v1/tokens/invalidate', 'token'],
+  ['POST', '/v1/tokens/invalidate', 'token or admin'],
   ['PUT', '/v1/callers/shop', 'admin'],
   ['POST', '/v1/callers/shop/keys', 'admin'],
   ['GET', '/v1/clients', 'admin'],
@@ -41,11 +41,13 @@ const host = 'Host: broker\r\n';
 
 let broker: RunningBroker;
 let key: string;
+let watcherKey: string;
 
 beforeAll(async () => {
   broker = await RunningBroker.start(await RunningSandbox.start());
   await broker.addClient('acme');
   key = await broker.addCaller('shop', ['token'], [{ client: '*', merchants: ['*'], unrestricted: true }]);
+  watcherKey = await broker.addCaller('watcher', ['ops']);
 });
 afterEach(() => expectUnharmed(broker, key));
 
@@ -78,7 +80,7 @@ describe.each(guarded)('%s %s', (method, path, role) => {
   });
 
   it('is closed to a caller without the role', async () => {
-    expectProblem(await send(`Bearer ${role === 'token' ? broker.adminKey : key}`), 403, 'forbidden');
+    expectProblem(await send(`Bearer ${role.startsWith('token') ? watcherKey : key}`), 403, 'forbidden');
   });
 });
 

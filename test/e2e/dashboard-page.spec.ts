@@ -132,16 +132,16 @@ it('a broker whose dashboard was not built serves all the rest', async () => {
   mkdirSync(app, { recursive: true });
   cpSync(join(root, 'dist/apps/broker'), app, { recursive: true });
   const upstream = 'http://127.0.0.1:9/integrator-authentication';
-  const { url, output } = await start(relative(join(root, 'dist/apps'), app), {
+  const process = await start(relative(join(root, 'dist/apps'), app), {
     PORT: '0',
     ADMIN_KEY: broker.adminKey,
     UPSTREAM_SANDBOX_URL: upstream,
     UPSTREAM_PRODUCTION_URL: upstream,
   });
-  const answer = await call('GET', `${url}/dashboard`);
+  const answer = await call('GET', `${process.url}/dashboard`);
   expectProblem(answer, 404, 'not_found');
   expect(answer.json['detail']).toContain('npm run build');
-  expectProblem(await call('GET', `${url}/dashboard/${built[0]}`), 404, 'not_found');
-  expect(output()).toContain('"event":"dashboard_not_built","reason":"ENOENT"');
-  expect((await call('GET', `${url}/v1/clients`, { headers: bearer(broker.adminKey) })).status).toBe(200);
+  expectProblem(await call('GET', `${process.url}/dashboard/${built[0]}`), 404, 'not_found');
+  expect(process.output()).toContain('"event":"dashboard_not_built","reason":"ENOENT"');
+  expect((await call('GET', `${process.url}/v1/clients`, { headers: bearer(broker.adminKey) })).status).toBe(200);
 });

@@ -16,6 +16,8 @@ const QUIET = [
   '--disable-component-update',
   '--disable-sync',
 ];
+/** What a page is given to become ready for a click, say, in ms. */
+const ACT_WITHIN_MS = 10_000;
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
 
 let running: { browser: Browser; folder: string } | undefined;
@@ -30,6 +32,7 @@ afterAll(async () => {
 export async function aPage(options: BrowserContextOptions = {}): Promise<Page> {
   running ??= await launch();
   const context = await running.browser.newContext(options);
+  context.setDefaultTimeout(ACT_WITHIN_MS);
   return context.newPage();
 }
 
