@@ -16,6 +16,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'libs/vault': [],
   'libs/redis': ['libs/cluster', 'libs/token', 'libs/vault'],
   'apps/sandbox': [],
+  'apps/dashboard': ['libs/cluster'],
   'apps/demo': [],
   'apps/cli': ['libs/audit', 'libs/vault'],
   'broker/config': ['libs/token', 'libs/vault', 'libs/redis'],
@@ -67,7 +68,7 @@ interface Source {
 
 const sources: Source[] = ['apps', 'libs']
   .flatMap((top) => readdirSync(join(root, top), { recursive: true, encoding: 'utf8' }).map((path) => join(top, path)))
-  .filter((path) => path.endsWith('.ts') && !path.endsWith('.d.ts'))
+  .filter((path) => /\.tsx?$/.test(path) && !path.endsWith('.d.ts'))
   .map((path) => {
     const text = readFileSync(join(root, path), 'utf8');
     return { path, text, room: roomOf(path), imports: ts.preProcessFile(text).importedFiles.map((f) => f.fileName) };

@@ -1,6 +1,6 @@
 import { useEffect } from 'preact/hooks';
 
-import { isStale, startLive, status, stopLive } from './data/live.js';
+import { hasStatus, isStale, startLive, stopLive } from './data/live.js';
 import { sessionState } from './data/session-state.js';
 import { Ask } from './parts/ask.js';
 import { Charts } from './parts/charts.js';
@@ -41,7 +41,6 @@ function Dashboard() {
     startLive();
     return stopLive;
   }, []);
-  const now = status.value;
   return (
     <>
       <a
@@ -58,20 +57,20 @@ function Dashboard() {
       <TopBar />
       <Connection />
       <main id="main" tabIndex={-1} class={isStale.value ? 'page stale' : 'page'}>
-        {now ? (
+        {hasStatus.value ? (
           <>
             <div class="now">
               <div class="now-main">
-                <Overview now={now} />
-                <Charts hour={now.last_hour} />
+                <Overview />
+                <Charts />
                 <div class="pair">
-                  <Replicas replicas={now.replicas} />
-                  <Stores now={now} />
+                  <Replicas />
+                  <Stores />
                 </div>
               </div>
               <Timeline />
             </div>
-            <KeyTable now={now} />
+            <KeyTable />
           </>
         ) : (
           <p class="waiting" role="status">

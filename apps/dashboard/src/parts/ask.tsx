@@ -24,28 +24,34 @@ function AskDialog({ what, row }: { what: Asked; row: Row }) {
   const close = () => {
     asked.value = undefined;
   };
-  const failed = (error: unknown) => {
-    if (!(error instanceof ApiError)) throw error;
-    outcome.value = { isGood: false, text: sentence(error.detail) };
+  /** Whatever is refused is said in the same place. */
+  const attempt = async (work: () => Promise<void>) => {
+    try {
+      await work();
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      outcome.value = { isGood: false, text: sentence(error.detail) };
+    }
   };
 
   useEffect(() => {
     if (what !== 'switch') return;
-    void readClient(row.client).then((answer) => {
-      etag.current = answer.etag;
-      action.value = answer.body.enabled ? 'disable' : 'enable';
-    }, failed);
+    void attempt(async () => {
+      const client = await readClient(row.client);
+      etag.current = client.etag;
+      action.value = client.body.enabled ? 'disable' : 'enable';
+    });
   }, []);
   // The harmless way out: Enter pressed too soon does nothing.
-  useEffect(() => first.current?.focus(), [outcome.value, action.value]);
+  useEffect(() => first.current?.focus(), [isBusy.value, action.value]);
 
-  async function go(agreed: Action) {
+  const go = async (agreed: Action) => {
     isBusy.value = true;
-    await act(agreed, row, etag.current).then((result) => {
-      outcome.value = result;
-    }, failed);
+    await attempt(async () => {
+      outcome.value = await act(agreed, row, etag.current);
+    });
     isBusy.value = false;
-  }
+  };
 
   const question = action.value && questionOf(action.value, row);
   return (

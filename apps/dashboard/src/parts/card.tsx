@@ -1,6 +1,14 @@
 import type { ComponentChildren } from 'preact';
 
-export function CardTitle({ id, children, aside }: { id: string; children: ComponentChildren; aside?: ComponentChildren }) {
+export function CardTitle({
+  id,
+  children,
+  aside,
+}: {
+  id: string;
+  children: ComponentChildren;
+  aside?: ComponentChildren;
+}) {
   return (
     <div class="card-title">
       <h2 id={id}>{children}</h2>

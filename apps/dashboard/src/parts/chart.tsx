@@ -53,13 +53,22 @@ export function Chart({ series, lines, unit = '', label, onPoint }: ChartProps) 
     // The lines are constants of whoever draws; colours are read anew with each paint.
   }, [paints.value, isNarrow.value]);
 
-  useEffect(() => plot.current?.setData(aligned(series)), [series]);
+  useEffect(() => {
+    // A status comes each second; a minute that is over does not change any more.
+    if (plot.current && !isSame(plot.current.data, series)) plot.current.setData(aligned(series));
+  }, [series]);
 
   return <div class="plot" ref={host} role="img" aria-label={label} />;
 }
 
 function aligned({ at, lines }: Series): uPlot.AlignedData {
   return [[...at], ...lines.map((line) => [...line])];
+}
+
+function isSame([at, ...drawn]: uPlot.AlignedData, series: Series): boolean {
+  const isEqual = (a: ArrayLike<unknown> | undefined, b: readonly unknown[]) =>
+    a?.length === b.length && b.every((value, i) => a[i] === value);
+  return isEqual(at, series.at) && series.lines.every((line, i) => isEqual(drawn[i], line));
 }
 
 function options(
@@ -81,7 +90,12 @@ function options(
       y: false,
       drag: { x: false, y: false },
       sync: { key: 'last-hour' },
-      points: { size: 7, width: 2, stroke: colour('--surface'), fill: (plot, i) => strokeOf(plot.series[i]) },
+      points: {
+        size: 7,
+        width: 2,
+        stroke: colour('--surface'),
+        fill: (_, i) => colour(lines[i - 1]?.colour ?? '--text'),
+      },
     },
     scales: {
       x: { time: true },
@@ -139,13 +153,6 @@ function options(
 function hasNext(lines: readonly Line[], i: number): boolean {
   const next = lines[i + 1];
   return next !== undefined && next.isBars !== true;
-}
-
-function strokeOf(series: uPlot.Series | undefined): string {
-  // uPlot keeps what it was given as a function.
-  const stroke: unknown = series?.stroke;
-  const given: unknown = typeof stroke === 'function' ? (stroke as () => unknown)() : stroke;
-  return typeof given === 'string' ? given : '';
 }
 
 /** As the browser resolves it: `light-dark()` and mixes are nothing that a canvas knows. */

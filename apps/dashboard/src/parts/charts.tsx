@@ -5,6 +5,7 @@ import type { ComponentChildren } from 'preact';
 import type { LastHour, Minute } from '#cluster';
 
 import { clockMinute, count, counted, latency, share, shortCount } from '../data/format.js';
+import { status } from '../data/live.js';
 import { averageLatency, servedSeries, servedText, upstreamSeries, upstreamText } from '../data/series.js';
 import { Chart, type Line } from './chart.js';
 
@@ -18,7 +19,12 @@ const UPSTREAM: readonly Line[] = [
   { colour: '--bad-mark', isBars: true },
 ];
 
-export function Charts({ hour }: { hour: LastHour }) {
+export function Charts() {
+  const hour = status.value?.last_hour;
+  return hour ? <ChartPair hour={hour} /> : null;
+}
+
+function ChartPair({ hour }: { hour: LastHour }) {
   const point = useSignal<number | undefined>(undefined);
   const minute = point.value === undefined ? undefined : hour.minutes[point.value];
   const onPoint = (index: number | undefined) => {

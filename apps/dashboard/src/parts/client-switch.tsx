@@ -14,15 +14,15 @@ export function ClientSwitch({ row }: { row: Row }) {
   useEffect(() => {
     // Also when a question was answered: it may be another way now.
     if (isAsking) return;
-    void readClient(row.client).then(
-      ({ body }) => {
-        enabled.value = body.enabled;
-      },
-      (error: unknown) => {
+    const read = async () => {
+      try {
+        enabled.value = (await readClient(row.client)).body.enabled;
+      } catch (error) {
         // The question, when it is asked, says why.
         if (!(error instanceof ApiError)) throw error;
-      },
-    );
+      }
+    };
+    void read();
   }, [row.client, isAsking]);
   return (
     <button class="button" type="button" onClick={() => ask('switch', row)}>

@@ -10,9 +10,7 @@ export function Connection() {
         <>
           <p>
             <strong>Connection lost.</strong>{' '}
-            {status.value
-              ? `You see how it was at ${clockTime(lastHeardMs.value)}.`
-              : 'Nothing could be read yet.'}{' '}
+            {status.value ? `You see how it was at ${clockTime(lastHeardMs.value)}.` : 'Nothing could be read yet.'}{' '}
             Trying again by itself.
           </p>
           <Since />

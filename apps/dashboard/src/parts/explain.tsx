@@ -9,9 +9,11 @@ export function Explain({ row }: { row: Row }) {
   const answer = useSignal<Explanation | undefined>(undefined);
   useEffect(() => {
     let isWanted = true;
-    void explained(row).then((told) => {
+    const read = async () => {
+      const told = await explained(row);
       if (isWanted) answer.value = told;
-    });
+    };
+    void read();
     return () => {
       isWanted = false;
     };

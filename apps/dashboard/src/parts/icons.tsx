@@ -24,7 +24,17 @@ function Icon({ children, size = 16 }: { children: ComponentChildren; size?: num
 
 export const Mark = () => (
   <svg class="mark" width="22" height="22" viewBox="0 0 22 22" aria-hidden="true">
-    <circle cx="11" cy="11" r="9" fill="none" stroke="currentColor" stroke-width="2.25" stroke-dasharray="44 12.55" stroke-linecap="round" transform="rotate(-62 11 11)" />
+    <circle
+      cx="11"
+      cy="11"
+      r="9"
+      fill="none"
+      stroke="currentColor"
+      stroke-width="2.25"
+      stroke-dasharray="44 12.55"
+      stroke-linecap="round"
+      transform="rotate(-62 11 11)"
+    />
     <circle cx="11" cy="11" r="3.25" fill="currentColor" />
   </svg>
 );

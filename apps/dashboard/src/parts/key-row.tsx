@@ -38,7 +38,11 @@ export function KeyRow({ row, index, top, isTabStop, onOpen }: KeyRowProps) {
       </span>
       <span role="gridcell" class="c-merchant">
         {merchant || <span class="faint">no merchant</span>}
-        {scope && <span class="tag" title="A scope of its own">{scope}</span>}
+        {scope && (
+          <span class="tag" title="A scope of its own">
+            {scope}
+          </span>
+        )}
       </span>
       <span role="gridcell" class="c-environment">
         {environment}

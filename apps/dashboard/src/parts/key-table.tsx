@@ -1,10 +1,9 @@
 import { useSignal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
 
-import type { StatusNow } from '#cluster';
-
 import { count, counted } from '../data/format.js';
 import { loadError, loading, loadRows, rows, view } from '../data/keys.js';
+import { hasClients, keysTotal } from '../data/live.js';
 import type { Row } from '../data/rows.js';
 import { show, shown } from '../data/shown.js';
 import { COLUMNS, nextSort } from '../data/table-view.js';
@@ -22,7 +21,7 @@ const ROW_HEIGHT = 44;
 /** Two lines on a phone. */
 const CARD_HEIGHT = 84;
 
-export function KeyTable({ now }: { now: StatusNow }) {
+export function KeyTable() {
   const total = rows.value.length;
   const found = view.value.rows.length;
   return (
@@ -30,16 +29,17 @@ export function KeyTable({ now }: { now: StatusNow }) {
       <div class="keys-head">
         <h2 id="keys-title">Clients and merchants</h2>
         <p class="keys-count" role="status">
-          {loading.value === undefined && (found === total ? counted(total, 'token') : `${count(found)} of ${counted(total, 'token')}`)}
+          {loading.value === undefined &&
+            (found === total ? counted(total, 'token') : `${count(found)} of ${counted(total, 'token')}`)}
         </p>
       </div>
       {(total > 0 || loading.value !== undefined) && <KeyFilter />}
-      <Body now={now} />
+      <Body />
     </section>
   );
 }
 
-function Body({ now }: { now: StatusNow }) {
+function Body() {
   if (loading.value !== undefined) {
     return loadError.value ? (
       <div class="card empty">
@@ -51,17 +51,17 @@ function Body({ now }: { now: StatusNow }) {
       </div>
     ) : (
       <div class="card empty" role="status">
-        <p>{loadedText(loading.value, now.keys.total)}</p>
-        <progress aria-label="Tokens read" value={loading.value} max={Math.max(now.keys.total, loading.value, 1)} />
+        <p>{loadedText(loading.value, keysTotal.value)}</p>
+        <progress aria-label="Tokens read" value={loading.value} max={Math.max(keysTotal.value, loading.value, 1)} />
       </div>
     );
   }
-  if (rows.value.length === 0) return <Empty hasClients={now.vault.clients > 0} />;
+  if (rows.value.length === 0) return <Empty />;
   return <Grid />;
 }
 
-function Empty({ hasClients }: { hasClients: boolean }) {
-  return hasClients ? (
+function Empty() {
+  return hasClients.value ? (
     <div class="card empty">
       <h3>No tokens yet</h3>
       <p>They appear here when a store asks for its first one.</p>
@@ -80,7 +80,10 @@ function Grid() {
   const active = useSignal('');
   const list = view.value.rows;
   // By its id: rows change places while somebody is on one of them.
-  const at = Math.max(0, list.findIndex(({ id }) => id === active.value));
+  const at = Math.max(
+    0,
+    list.findIndex(({ id }) => id === active.value),
+  );
   const virtual = useVirtual({
     count: list.length,
     rowHeight: narrow.value ? CARD_HEIGHT : ROW_HEIGHT,
@@ -93,7 +96,10 @@ function Grid() {
   const onKeyDown = (event: KeyboardEvent) => {
     if (!isRow(event.target)) return;
     // Read anew: keys may come faster than the table is drawn.
-    const now = Math.max(0, list.findIndex(({ id }) => id === active.peek()));
+    const now = Math.max(
+      0,
+      list.findIndex(({ id }) => id === active.peek()),
+    );
     const to = stepOf(event.key, now, list.length - 1, scroller.current?.clientHeight ?? 0);
     const row = list[to ?? now];
     if (to !== undefined && row) {
@@ -128,9 +134,7 @@ function Grid() {
           {virtual.getVirtualItems().map(({ index, start }) => {
             const row = list[index];
             return (
-              row && (
-                <KeyRow key={row.id} row={row} index={index} top={start} isTabStop={index === at} onOpen={open} />
-              )
+              row && <KeyRow key={row.id} row={row} index={index} top={start} isTabStop={index === at} onOpen={open} />
             );
           })}
         </div>
@@ -178,7 +182,12 @@ function Head() {
 function stepOf(key: string, at: number, last: number, height: number): number | undefined {
   const page = Math.max(1, Math.floor(height / ROW_HEIGHT) - 2);
   const steps: Readonly<Record<string, number>> = {
-    ...{ ArrowDown: at + 1, ArrowUp: at - 1, PageDown: at + page, PageUp: at - page, Home: 0, End: last },
+    ArrowDown: at + 1,
+    ArrowUp: at - 1,
+    PageDown: at + page,
+    PageUp: at - page,
+    Home: 0,
+    End: last,
   };
   const to = steps[key];
   return to === undefined ? undefined : Math.max(0, Math.min(to, last));

@@ -8,7 +8,10 @@ export function Life({ row }: { row: Row }) {
   if (leftMs === 0) return <span class="life none">no token</span>;
   const part = row.lifeMs > 0 ? Math.min(1, leftMs / row.lifeMs) : 0;
   return (
-    <span class={`life ${toneOf(row, part)}`} title={`${duration(leftMs / 1_000)} left of ${duration(row.lifeMs / 1_000)}`}>
+    <span
+      class={`life ${toneOf(row, part)}`}
+      title={`${duration(leftMs / 1_000)} left of ${duration(row.lifeMs / 1_000)}`}
+    >
       <span class="life-bar" aria-hidden="true">
         <span style={{ transform: `scaleX(${part.toFixed(4)})` }} />
       </span>

@@ -3,12 +3,14 @@ import type { Need, StatusNow } from '#cluster';
 import { nowMs } from '../data/clock.js';
 import { absolute, ago } from '../data/format.js';
 import { searchHash } from '../data/hash.js';
-import { isStale } from '../data/live.js';
+import { isStale, status } from '../data/live.js';
 import { headline, runbookName, summary } from '../data/words.js';
 import { AlertIcon, CheckIcon, PauseIcon, WarningIcon } from './icons.js';
 
 /** Is it well, and what needs me: the two questions of whoever was woken. */
-export function Overview({ now }: { now: StatusNow }) {
+export function Overview() {
+  const now = status.value;
+  if (!now) return null;
   const { needs } = now;
   const health = isStale.value ? 'unknown' : now.health;
   return (
@@ -22,7 +24,9 @@ export function Overview({ now }: { now: StatusNow }) {
             {isStale.value ? 'Not known right now' : headline(now)}
           </h1>
           <p class="summary">
-            {isStale.value ? `When last heard of: ${headline(now)}. ` : needs.length === 0 && <strong>Nothing needs you. </strong>}
+            {isStale.value
+              ? `When last heard of: ${headline(now)}. `
+              : needs.length === 0 && <strong>Nothing needs you. </strong>}
             {summary(now)}
           </p>
         </div>

@@ -2,17 +2,22 @@ import type { ReplicaStatus } from '#cluster';
 
 import { nowMs } from '../data/clock.js';
 import { absolute, counted, duration } from '../data/format.js';
+import { status } from '../data/live.js';
 import { CardTitle } from './card.js';
 
 /** Reports come each second or so; a replica that is late for as long may be gone. */
 const LATE_SECONDS = 5;
 const MOST_LED = 2;
 
-export function Replicas({ replicas }: { replicas: readonly ReplicaStatus[] }) {
+export function Replicas() {
+  const replicas = status.value?.replicas ?? [];
   const versions = new Set(replicas.map(({ version }) => version));
   return (
     <section class="card" aria-labelledby="replicas">
-      <CardTitle id="replicas" aside={versions.size === 1 ? `version ${[...versions].join('')}` : counted(versions.size, 'version')}>
+      <CardTitle
+        id="replicas"
+        aside={versions.size === 1 ? `version ${[...versions].join('')}` : counted(versions.size, 'version')}
+      >
         Replicas
       </CardTitle>
       <ul class="lines">
@@ -28,7 +33,14 @@ function Replica({ replica, isMixed }: { replica: ReplicaStatus; isMixed: boolea
   const { name, version, started_at, seen_seconds_ago, state, redis_up, keys, leading } = replica;
   const startedAtMs = Date.parse(started_at);
   const isLate = seen_seconds_ago >= LATE_SECONDS;
-  const trouble = state === 'draining' ? 'draining' : isLate ? `last seen ${duration(seen_seconds_ago)} ago` : redis_up === false ? 'no Redis' : '';
+  const trouble =
+    state === 'draining'
+      ? 'draining'
+      : isLate
+        ? `last seen ${duration(seen_seconds_ago)} ago`
+        : redis_up === false
+          ? 'no Redis'
+          : '';
   return (
     <li class="line">
       <span class={trouble ? 'dot warn' : 'dot ok'} />
@@ -51,7 +63,9 @@ function Replica({ replica, isMixed }: { replica: ReplicaStatus; isMixed: boolea
 }
 
 function ledText(leading: ReplicaStatus['leading']): string {
-  const named = leading.slice(0, MOST_LED).map(({ client, merchant_vat }) => [client, merchant_vat].filter(Boolean).join(' · '));
+  const named = leading
+    .slice(0, MOST_LED)
+    .map(({ client, merchant_vat }) => [client, merchant_vat].filter(Boolean).join(' · '));
   const rest = leading.length - named.length;
   return `refreshing ${named.join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`;
 }

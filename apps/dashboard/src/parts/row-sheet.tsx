@@ -51,13 +51,19 @@ function Sheet({ row }: { row: Row }) {
         </div>
       )}
       {scope ? (
-        <p class="sheet-note">This token has a scope of its own. What the next answer would be is told for tokens without one.</p>
+        <p class="sheet-note">
+          This token has a scope of its own. What the next answer would be is told for tokens without one.
+        </p>
       ) : (
         <Explain row={row} />
       )}
       <dl class="facts">
         <Fact name="Last refresh">
-          {row.refreshedAtMs === 0 ? 'never' : <span title={absolute(row.refreshedAtMs)}>{ago(row.refreshedAtMs, nowMs.value)}</span>}
+          {row.refreshedAtMs === 0 ? (
+            'never'
+          ) : (
+            <span title={absolute(row.refreshedAtMs)}>{ago(row.refreshedAtMs, nowMs.value)}</span>
+          )}
         </Fact>
         <Fact name="By replica">{row.refreshedBy || '–'}</Fact>
         <Fact name="Token id">{row.tokenId ? <code>{row.tokenId}</code> : '–'}</Fact>

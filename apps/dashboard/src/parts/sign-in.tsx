@@ -35,9 +35,19 @@ export function SignIn({ isEnded }: { isEnded: boolean }) {
         <Mark />
         <h1>Token broker</h1>
         <p class="sign-in-why">
-          {isEnded ? 'Your session has ended. Sign in again to go on where you were.' : 'Sign in to see how it is doing.'}
+          {isEnded
+            ? 'Your session has ended. Sign in again to go on where you were.'
+            : 'Sign in to see how it is doing.'}
         </p>
-        <input class="hidden" name="username" autocomplete="username" value="token-broker" tabIndex={-1} aria-hidden="true" readOnly />
+        <input
+          class="hidden"
+          name="username"
+          autocomplete="username"
+          value="token-broker"
+          tabIndex={-1}
+          aria-hidden="true"
+          readOnly
+        />
         <label for="key">Ops key</label>
         <input
           id="key"

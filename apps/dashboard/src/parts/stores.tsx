@@ -4,6 +4,7 @@ import type { StatusNow, StoreStatus, UpstreamStatus } from '#cluster';
 
 import { nowMs } from '../data/clock.js';
 import { absolute, ago, counted, duration, latency } from '../data/format.js';
+import { status } from '../data/live.js';
 import { CardTitle } from './card.js';
 
 const KINDS: Readonly<Record<StoreStatus['kind'], string>> = {
@@ -16,7 +17,9 @@ const KINDS: Readonly<Record<StoreStatus['kind'], string>> = {
 };
 
 /** What the replicas lean on. */
-export function Stores({ now }: { now: StatusNow }) {
+export function Stores() {
+  const now = status.value;
+  if (!now) return null;
   const { stores, upstreams, vault } = now;
   return (
     <section class="card" aria-labelledby="stores">
@@ -39,7 +42,12 @@ function Store({ store, vault }: { store: StoreStatus; vault: StatusNow['vault']
   const { holds, kind, up, reason, away_seconds, latency_ms } = store;
   const away = `away${away_seconds === undefined ? '' : ` for ${duration(away_seconds)}`}`;
   return (
-    <Line name={KINDS[kind]} tag={holds} tone={up ? 'ok' : 'bad'} state={up ? (latency_ms === null ? 'up' : latency(latency_ms)) : away}>
+    <Line
+      name={KINDS[kind]}
+      tag={holds}
+      tone={up ? 'ok' : 'bad'}
+      state={up ? (latency_ms === null ? 'up' : latency(latency_ms)) : away}
+    >
       {!up && reason !== undefined && <span class="bad">{reason}</span>}
       {holds === 'vault' && vault.locked > 0 && <span class="bad">{counted(vault.locked, 'record')} locked</span>}
       <span>
@@ -56,9 +64,15 @@ function Store({ store, vault }: { store: StoreStatus; vault: StatusNow['vault']
 function Upstream({ upstream }: { upstream: UpstreamStatus }) {
   const { environment, state, breaker, last_success_at, last_failure } = upstream;
   const isHeld = breaker.state !== 'closed';
-  const tone = state === 'failing' || breaker.state === 'open' ? 'bad' : isHeld ? 'warn' : state === 'idle' ? 'idle' : 'ok';
+  const tone =
+    state === 'failing' || breaker.state === 'open' ? 'bad' : isHeld ? 'warn' : state === 'idle' ? 'idle' : 'ok';
   return (
-    <Line name="MobilePay" tag={environment} tone={tone} state={isHeld ? breakerText(breaker) : state === 'ok' ? 'answers' : state}>
+    <Line
+      name="MobilePay"
+      tag={environment}
+      tone={tone}
+      state={isHeld ? breakerText(breaker) : state === 'ok' ? 'answers' : state}
+    >
       {state === 'failing' && last_failure && (
         <span class="bad" title={`${last_failure.code}, ${absolute(Date.parse(last_failure.at))}`}>
           {last_failure.detail}

@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals';
-import { useLayoutEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 
 import type { TimelineEvent } from '#cluster';
 
@@ -84,7 +84,12 @@ export function Timeline() {
   );
 }
 
+/** Drawn once: what has happened does not change. Only the names of replicas may become shorter. */
 function Event({ event }: { event: TimelineEvent }) {
+  return useMemo(() => drawn(event), [event, shortName(event.replica)]);
+}
+
+function drawn(event: TimelineEvent) {
   const { subject, verb, more } = sentenceOf(event, shortName);
   const group = groupOf(event.kind);
   const atMs = Date.parse(event.at);
@@ -96,7 +101,11 @@ function Event({ event }: { event: TimelineEvent }) {
       </span>
       <div class="event-text">
         <p>
-          {event.client === undefined ? <b>{subject}</b> : <a href={searchHash(event.client, event.merchant_vat)}>{subject}</a>}{' '}
+          {event.client === undefined ? (
+            <b>{subject}</b>
+          ) : (
+            <a href={searchHash(event.client, event.merchant_vat)}>{subject}</a>
+          )}{' '}
           <span class="event-verb">{verb}</span>
         </p>
         {more && <p class="event-more">{more}</p>}
@@ -122,7 +131,11 @@ function Chip({ isOn, onClick, children }: ChipProps) {
   );
 }
 
-function newerThan(first: TimelineEvent | undefined, all: readonly TimelineEvent[], group: KindGroup | undefined): number {
+function newerThan(
+  first: TimelineEvent | undefined,
+  all: readonly TimelineEvent[],
+  group: KindGroup | undefined,
+): number {
   const end = all.findIndex(({ id }) => id === first?.id);
   const newer = end === -1 ? all : all.slice(0, end);
   return newer.filter(({ kind }) => group === undefined || groupOf(kind) === group).length;
