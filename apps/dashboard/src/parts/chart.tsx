@@ -118,7 +118,7 @@ function options(
         grid: { stroke: colour('--line-soft'), width: 1 },
         size: 50,
         gap: 8,
-        space: 36,
+        space: 30,
         values: (_, ticks) => ticks.map((tick) => `${short(tick)}${tick === 0 ? '' : unit}`),
       },
     ],
