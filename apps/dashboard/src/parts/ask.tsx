@@ -1,11 +1,11 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 
-import { type Action, questionOf } from '../data/actions.js';
-import { ApiError } from '../data/api.js';
-import { type Asked, asked } from '../data/asking.js';
-import { act, type Outcome, readClient } from '../data/doing.js';
-import type { Row } from '../data/rows.js';
+import { type Action, questionOf } from '../model/actions.js';
+import { ApiError } from '../model/api.js';
+import { type Asked, asked } from '../model/asking.js';
+import { act, type Outcome, readClient } from '../model/doing.js';
+import type { Row } from '../model/rows.js';
 import { CheckIcon, WarningIcon } from './icons.js';
 import { Dialog } from './dialog.js';
 

@@ -2,8 +2,8 @@ import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
 
-import type { Series } from '../data/series.js';
-import { paints } from '../data/theme.js';
+import type { Series } from '../model/series.js';
+import { paints } from '../model/theme.js';
 
 /** Names of custom properties, which a canvas cannot read by itself. */
 export interface Line {
