@@ -67,7 +67,6 @@ function Sheet({ row }: { row: Row }) {
         </Fact>
         <Fact name="By replica">{row.refreshedBy || '–'}</Fact>
         <Fact name="Token id">{row.tokenId ? <code>{row.tokenId}</code> : '–'}</Fact>
-        <Fact name="Generation">{row.generation || '–'}</Fact>
         {scope && <Fact name="Scope">{scope}</Fact>}
       </dl>
       {isAdmin.value && (
