@@ -1,7 +1,7 @@
 import { useEffect } from 'preact/hooks';
 
-import { hasStatus, isStale, startLive, stopLive } from './data/live.js';
-import { sessionState } from './data/session-state.js';
+import { hasStatus, isStale, startLive, stopLive } from './model/live.js';
+import { sessionState } from './model/session-state.js';
 import { Ask } from './parts/ask.js';
 import { Charts } from './parts/charts.js';
 import { Connection } from './parts/connection.js';

@@ -3,10 +3,10 @@ import './style.css';
 import { render } from 'preact';
 
 import { App } from './app.js';
-import { startClock } from './data/clock.js';
-import { readSession } from './data/session.js';
-import { followHash } from './data/shown.js';
-import { startTheme } from './data/theme.js';
+import { startClock } from './model/clock.js';
+import { readSession } from './model/session.js';
+import { followHash } from './model/shown.js';
+import { startTheme } from './model/theme.js';
 import { followTitle } from './title.js';
 
 startTheme();

@@ -1,7 +1,7 @@
 import { effect } from '@preact/signals';
 
-import { isStale, status } from './data/live.js';
-import { pageTitle } from './data/words.js';
+import { isStale, status } from './model/live.js';
+import { pageTitle } from './model/words.js';
 
 /** Seen in a tab's corner, on light and on dark. */
 const COLOURS = { ok: '#2f9e6b', degraded: '#d9932b', critical: '#dc4a50', unknown: '#8a8c96' } as const;

@@ -1,11 +1,11 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 
-import { type Action, questionOf } from '../data/actions.js';
-import { ApiError } from '../data/api.js';
-import { type Asked, asked } from '../data/asking.js';
-import { act, type Outcome, readClient } from '../data/doing.js';
-import type { Row } from '../data/rows.js';
+import { type Action, questionOf } from '../model/actions.js';
+import { ApiError } from '../model/api.js';
+import { type Asked, asked } from '../model/asking.js';
+import { act, type Outcome, readClient } from '../model/doing.js';
+import type { Row } from '../model/rows.js';
 import { CheckIcon, WarningIcon } from './icons.js';
 import { Dialog } from './dialog.js';
 
@@ -26,14 +26,11 @@ function AskDialog({ what, row }: { what: Asked; row: Row }) {
   };
   /** Whatever is refused is said in the same place. */
   const attempt = async (work: () => Promise<void>) => {
-    isBusy.value = true;
     try {
       await work();
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       outcome.value = { isGood: false, text: sentence(error.detail) };
-    } finally {
-      isBusy.value = false;
     }
   };
 
@@ -46,12 +43,15 @@ function AskDialog({ what, row }: { what: Asked; row: Row }) {
     });
   }, []);
   // The harmless way out: Enter pressed too soon does nothing.
-  useEffect(() => first.current?.focus(), [outcome.value, action.value]);
+  useEffect(() => first.current?.focus(), [isBusy.value, action.value]);
 
-  const go = (agreed: Action) =>
-    attempt(async () => {
+  const go = async (agreed: Action) => {
+    isBusy.value = true;
+    await attempt(async () => {
       outcome.value = await act(agreed, row, etag.current);
     });
+    isBusy.value = false;
+  };
 
   const question = action.value && questionOf(action.value, row);
   return (

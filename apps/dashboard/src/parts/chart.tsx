@@ -2,8 +2,8 @@ import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
 
-import type { Series } from '../data/series.js';
-import { paints } from '../data/theme.js';
+import type { Series } from '../model/series.js';
+import { paints } from '../model/theme.js';
 
 /** Names of custom properties, which a canvas cannot read by itself. */
 export interface Line {
@@ -118,7 +118,7 @@ function options(
         grid: { stroke: colour('--line-soft'), width: 1 },
         size: 50,
         gap: 8,
-        space: 36,
+        space: 30,
         values: (_, ticks) => ticks.map((tick) => `${short(tick)}${tick === 0 ? '' : unit}`),
       },
     ],
@@ -134,8 +134,7 @@ function options(
         const paths = uPlot.paths.spline?.();
         return {
           ...common,
-          // A lone minute between two without a call is a line of no length: it is shown as a point.
-          points: { show: false, size: 4 },
+          points: { show: true, size: 5, width: 0, fill: stroke, filter: lonePoints },
           width: line.width ?? 1.5,
           ...(paths && { paths }),
           ...(line.fill !== undefined && !hasNext(lines, i) && { fill: colour(line.fill) }),
@@ -148,6 +147,13 @@ function options(
     ),
     hooks: { setCursor: [({ cursor }) => onPoint(cursor.idx ?? undefined)] },
   };
+}
+
+/** A minute between two without a call is a line of no length: it is shown as a point. */
+function lonePoints(plot: uPlot, line: number): number[] {
+  const values = plot.data[line] ?? [];
+  const isGap = (index: number) => (values[index] ?? null) === null;
+  return [...values.keys()].filter((i) => !isGap(i) && isGap(i - 1) && isGap(i + 1));
 }
 
 function hasNext(lines: readonly Line[], i: number): boolean {

@@ -4,9 +4,9 @@ import type { ComponentChildren } from 'preact';
 
 import type { LastHour, Minute } from '#cluster';
 
-import { clockMinute, count, counted, latency, share, shortCount } from '../data/format.js';
-import { status } from '../data/live.js';
-import { averageLatency, servedSeries, servedText, upstreamSeries, upstreamText } from '../data/series.js';
+import { clockMinute, count, counted, latency, share, shortCount } from '../model/format.js';
+import { status } from '../model/live.js';
+import { averageLatency, servedSeries, servedText, upstreamSeries, upstreamText } from '../model/series.js';
 import { Chart, type Line } from './chart.js';
 
 const SERVED: readonly Line[] = [

@@ -1,10 +1,10 @@
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 
-import { ApiError } from '../data/api.js';
-import { ask, asked } from '../data/asking.js';
-import { readClient } from '../data/doing.js';
-import type { Row } from '../data/rows.js';
+import { ApiError } from '../model/api.js';
+import { ask, asked } from '../model/asking.js';
+import { readClient } from '../model/doing.js';
+import type { Row } from '../model/rows.js';
 import { SwitchIcon } from './icons.js';
 
 /** Says which way it switches, and so whether the client is enabled. */

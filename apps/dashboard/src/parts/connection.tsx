@@ -1,6 +1,6 @@
-import { nowMs } from '../data/clock.js';
-import { clockTime, duration } from '../data/format.js';
-import { isLost, lastHeardMs, reconnectNow, status } from '../data/live.js';
+import { nowMs } from '../model/clock.js';
+import { clockTime, duration } from '../model/format.js';
+import { isLost, lastHeardMs, reconnectNow, status } from '../model/live.js';
 
 /** Says calmly that what is shown is of the past. The region is always there, so that its words are read out. */
 export function Connection() {

@@ -1,8 +1,8 @@
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 
-import { type Explanation, explained } from '../data/explained.js';
-import type { Row } from '../data/rows.js';
+import { type Explanation, explained } from '../model/explained.js';
+import type { Row } from '../model/rows.js';
 
 /** Where the next answer would come from, as the replica that answers sees it. Asked again whenever the row changes. */
 export function Explain({ row }: { row: Row }) {

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact';
 
-import type { KindGroup } from '../data/timeline.js';
+import type { KindGroup } from '../model/timeline.js';
 
 /** Drawn on 16 by 16, in the colour of the text around. Words beside them say the same: none is read out. */
 function Icon({ children, size = 16 }: { children: ComponentChildren; size?: number }) {

@@ -1,4 +1,4 @@
-import type { Column } from '../data/table-view.js';
+import type { Column } from '../model/table-view.js';
 
 export const COLUMN_WORDS: Readonly<Record<Column, string>> = {
   client: 'Client',

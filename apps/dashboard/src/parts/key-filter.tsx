@@ -1,11 +1,11 @@
 import { useEffect, useRef } from 'preact/hooks';
 
-import { count } from '../data/format.js';
-import { view } from '../data/keys.js';
-import { type RowState, STATES } from '../data/rows.js';
-import { show, shown } from '../data/shown.js';
-import { type Column, COLUMNS } from '../data/table-view.js';
-import { STATE_WORDS } from '../data/words.js';
+import { count } from '../model/format.js';
+import { view } from '../model/keys.js';
+import { type RowState, STATES } from '../model/rows.js';
+import { show, shown } from '../model/shown.js';
+import { type Column, COLUMNS } from '../model/table-view.js';
+import { STATE_WORDS } from '../model/words.js';
 import { COLUMN_WORDS } from './key-columns.js';
 import { SearchIcon } from './icons.js';
 

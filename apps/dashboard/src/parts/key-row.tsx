@@ -1,10 +1,10 @@
-import { ask } from '../data/asking.js';
-import { nowMs } from '../data/clock.js';
-import { absolute, ago } from '../data/format.js';
-import { shortName } from '../data/live.js';
-import type { Row } from '../data/rows.js';
-import { isAdmin } from '../data/session-state.js';
-import { STATE_WORDS } from '../data/words.js';
+import { ask } from '../model/asking.js';
+import { nowMs } from '../model/clock.js';
+import { absolute, ago } from '../model/format.js';
+import { shortName } from '../model/live.js';
+import type { Row } from '../model/rows.js';
+import { isAdmin } from '../model/session-state.js';
+import { STATE_WORDS } from '../model/words.js';
 import { DropIcon, SwitchIcon, TestIcon } from './icons.js';
 import { Life } from './life.js';
 

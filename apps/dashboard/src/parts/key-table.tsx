@@ -1,13 +1,13 @@
 import { useSignal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
 
-import { count, counted } from '../data/format.js';
-import { loadError, loading, loadRows, rows, view } from '../data/keys.js';
-import { hasClients, keysTotal } from '../data/live.js';
-import type { Row } from '../data/rows.js';
-import { show, shown } from '../data/shown.js';
-import { COLUMNS, nextSort } from '../data/table-view.js';
-import { loadedText } from '../data/words.js';
+import { count, counted } from '../model/format.js';
+import { loadError, loading, loadRows, rows, view } from '../model/keys.js';
+import { hasClients, keysTotal } from '../model/live.js';
+import type { Row } from '../model/rows.js';
+import { show, shown } from '../model/shown.js';
+import { COLUMNS, nextSort } from '../model/table-view.js';
+import { loadedText } from '../model/words.js';
 import { SortIcon } from './icons.js';
 import { COLUMN_WORDS } from './key-columns.js';
 import { KeyFilter } from './key-filter.js';

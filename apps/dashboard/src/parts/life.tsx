@@ -1,6 +1,6 @@
-import { nowMs } from '../data/clock.js';
-import { countdown, duration } from '../data/format.js';
-import { EXPIRING_SHARE, type Row } from '../data/rows.js';
+import { nowMs } from '../model/clock.js';
+import { countdown, duration } from '../model/format.js';
+import { EXPIRING_SHARE, type Row } from '../model/rows.js';
 
 /** A token's life, running down. It alone is drawn each second, not its row. */
 export function Life({ row }: { row: Row }) {

@@ -1,10 +1,10 @@
 import type { Need, StatusNow } from '#cluster';
 
-import { nowMs } from '../data/clock.js';
-import { absolute, ago } from '../data/format.js';
-import { searchHash } from '../data/hash.js';
-import { isStale, status } from '../data/live.js';
-import { headline, runbookName, summary } from '../data/words.js';
+import { nowMs } from '../model/clock.js';
+import { absolute, ago } from '../model/format.js';
+import { searchHash } from '../model/hash.js';
+import { isStale, status } from '../model/live.js';
+import { headline, runbookName, summary } from '../model/words.js';
 import { AlertIcon, CheckIcon, PauseIcon, WarningIcon } from './icons.js';
 
 /** Is it well, and what needs me: the two questions of whoever was woken. */

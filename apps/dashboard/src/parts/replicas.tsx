@@ -1,8 +1,8 @@
 import type { ReplicaStatus } from '#cluster';
 
-import { nowMs } from '../data/clock.js';
-import { absolute, counted, duration } from '../data/format.js';
-import { status } from '../data/live.js';
+import { nowMs } from '../model/clock.js';
+import { absolute, counted, duration } from '../model/format.js';
+import { status } from '../model/live.js';
 import { CardTitle } from './card.js';
 
 /** Reports come each second or so; a replica that is late for as long may be gone. */

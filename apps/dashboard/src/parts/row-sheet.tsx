@@ -1,13 +1,13 @@
 import type { ComponentChildren } from 'preact';
 
-import { ask } from '../data/asking.js';
-import { nowMs } from '../data/clock.js';
-import { absolute, ago } from '../data/format.js';
-import { openRow } from '../data/keys.js';
-import type { Row } from '../data/rows.js';
-import { isAdmin } from '../data/session-state.js';
-import { show } from '../data/shown.js';
-import { STATE_WORDS } from '../data/words.js';
+import { ask } from '../model/asking.js';
+import { nowMs } from '../model/clock.js';
+import { absolute, ago } from '../model/format.js';
+import { openRow } from '../model/keys.js';
+import type { Row } from '../model/rows.js';
+import { isAdmin } from '../model/session-state.js';
+import { show } from '../model/shown.js';
+import { STATE_WORDS } from '../model/words.js';
 import { ClientSwitch } from './client-switch.js';
 import { Dialog } from './dialog.js';
 import { Explain } from './explain.js';
@@ -67,7 +67,6 @@ function Sheet({ row }: { row: Row }) {
         </Fact>
         <Fact name="By replica">{row.refreshedBy || '–'}</Fact>
         <Fact name="Token id">{row.tokenId ? <code>{row.tokenId}</code> : '–'}</Fact>
-        <Fact name="Generation">{row.generation || '–'}</Fact>
         {scope && <Fact name="Scope">{scope}</Fact>}
       </dl>
       {isAdmin.value && (

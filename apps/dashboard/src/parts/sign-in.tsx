@@ -1,7 +1,7 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 
-import { signIn } from '../data/session.js';
+import { signIn } from '../model/session.js';
 import { Mark } from './icons.js';
 
 export function SignIn({ isEnded }: { isEnded: boolean }) {

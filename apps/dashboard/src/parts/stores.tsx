@@ -2,9 +2,9 @@ import type { ComponentChildren } from 'preact';
 
 import type { StatusNow, StoreStatus, UpstreamStatus } from '#cluster';
 
-import { nowMs } from '../data/clock.js';
-import { absolute, ago, counted, duration, latency } from '../data/format.js';
-import { status } from '../data/live.js';
+import { nowMs } from '../model/clock.js';
+import { absolute, ago, counted, duration, latency } from '../model/format.js';
+import { status } from '../model/live.js';
 import { CardTitle } from './card.js';
 
 const KINDS: Readonly<Record<StoreStatus['kind'], string>> = {

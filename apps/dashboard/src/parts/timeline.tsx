@@ -3,11 +3,11 @@ import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 
 import type { TimelineEvent } from '#cluster';
 
-import { nowMinute } from '../data/clock.js';
-import { absolute, clockTime, counted } from '../data/format.js';
-import { searchHash } from '../data/hash.js';
-import { events, shortName } from '../data/live.js';
-import { byMinute, groupOf, KIND_GROUPS, type KindGroup, sentenceOf } from '../data/timeline.js';
+import { nowMinute } from '../model/clock.js';
+import { absolute, clockTime, counted } from '../model/format.js';
+import { searchHash } from '../model/hash.js';
+import { events, shortName } from '../model/live.js';
+import { byMinute, groupOf, KIND_GROUPS, type KindGroup, sentenceOf } from '../model/timeline.js';
 import { CardTitle } from './card.js';
 import { KindIcon } from './icons.js';
 

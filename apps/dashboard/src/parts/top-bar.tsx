@@ -1,10 +1,10 @@
 import { useSignal } from '@preact/signals';
 
-import { clockMinute } from '../data/format.js';
-import { isLost, status } from '../data/live.js';
-import { sessionState } from '../data/session-state.js';
-import { signOut } from '../data/session.js';
-import { setTheme, type Theme, theme, THEMES } from '../data/theme.js';
+import { clockMinute } from '../model/format.js';
+import { isLost, status } from '../model/live.js';
+import { sessionState } from '../model/session-state.js';
+import { signOut } from '../model/session.js';
+import { setTheme, type Theme, theme, THEMES } from '../model/theme.js';
 import { AutoIcon, LeaveIcon, Mark, MoonIcon, SunIcon } from './icons.js';
 
 const THEME_WORDS: Readonly<Record<Theme, string>> = { auto: 'As the system', light: 'Light', dark: 'Dark' };

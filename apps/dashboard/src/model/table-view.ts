@@ -58,14 +58,12 @@ function byName(a: Row, b: Row): number {
   return byText(a.client, b.client) || byText(a.merchant, b.merchant) || byText(a.scope, b.scope);
 }
 
-const RANK = Object.fromEntries(STATES.map((state, rank) => [state, rank])) as Readonly<Record<RowState, number>>;
-
 const COMPARE: Readonly<Record<Column, (a: Row, b: Row) => number>> = {
   client: byName,
   merchant: (a, b) => byText(a.merchant, b.merchant),
   environment: (a, b) => byText(a.environment, b.environment),
   // Of those that fail, the one that runs out first.
-  state: (a, b) => RANK[a.state] - RANK[b.state] || a.expiresAtMs - b.expiresAtMs,
+  state: (a, b) => STATES.indexOf(a.state) - STATES.indexOf(b.state) || a.expiresAtMs - b.expiresAtMs,
   life: (a, b) => a.expiresAtMs - b.expiresAtMs,
   refreshed: (a, b) => a.refreshedAtMs - b.refreshedAtMs,
   error: (a, b) => byText(a.error, b.error),

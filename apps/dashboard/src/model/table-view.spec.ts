@@ -18,7 +18,7 @@ const rows = [
   row('acme', {
     merchant_vat: 'DK30000000',
     state: 'failing',
-    last_error: { code: 'merchant_rejected', detail: 'No such' },
+    last_error: { code: 'merchant_rejected', detail: 'No such', retry_after: 9 },
   }),
   row('acme', { merchant_vat: 'DK10000000', seconds_left: 10, state: 'expiring', environment: 'sandbox' }),
   row('acme', { merchant_vat: 'DK40000000', state: 'failing', seconds_left: 60 }),

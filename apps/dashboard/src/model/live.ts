@@ -3,6 +3,7 @@ import { batch, computed, signal } from '@preact/signals';
 import type { Status, StatusNow, TimelineEvent } from '#cluster';
 
 import { ApiError, call, urlOf } from './api.js';
+import { asked } from './asking.js';
 import { setBrokerTime } from './clock.js';
 import { applyEvents, forgetRows, keepRows, loadRows } from './keys.js';
 import { readSession } from './session.js';
@@ -10,9 +11,9 @@ import { commonStart } from './replica-names.js';
 import { merged } from './timeline.js';
 
 /** How long it may be gone before somebody is told: one replica's restart behind a balancer is nobody's business. */
-const PATIENCE_MS = 1_500;
-/** A stream that says nothing for so long is asked whether it still lives. */
-const SILENCE_MS = 10_000;
+const PATIENCE_MS = 2_500;
+/** A stream says something each 10 s. One that does not is asked whether it still lives. */
+const SILENCE_MS = 13_000;
 const WATCH_MS = 2_500;
 const CHECK_TIMEOUT_MS = 4_000;
 /** Events come in bursts: they are drawn together. */
@@ -61,6 +62,7 @@ export function stopLive(): void {
     status.value = undefined;
     events.value = [];
     isLost.value = false;
+    asked.value = undefined;
     forgetRows();
   });
 }
@@ -79,7 +81,7 @@ class LiveStream {
   #flush: ReturnType<typeof setTimeout> | undefined;
   #isChecking = false;
   #isStopped = false;
-  readonly #watch = setInterval(() => this.#checkSilence(), WATCH_MS);
+  readonly #watch = setInterval(() => void this.#checkSilence(), WATCH_MS);
 
   connect(): void {
     this.#source?.close();
@@ -88,11 +90,13 @@ class LiveStream {
     source.addEventListener('open', () => this.#opened());
     source.addEventListener('status', (event) => {
       this.#heard();
-      showStatus(parsed<StatusNow>(event));
+      const now: StatusNow = JSON.parse(String(event.data));
+      showStatus(now);
     });
     source.addEventListener('timeline', (event) => {
       this.#heard();
-      this.#waiting.push(parsed<TimelineEvent>(event));
+      const happened: TimelineEvent = JSON.parse(String(event.data));
+      this.#waiting.push(happened);
       this.#flush ??= setTimeout(() => this.#apply(), FLUSH_MS);
     });
     source.addEventListener('error', () => {
@@ -166,27 +170,24 @@ class LiveStream {
   }
 
   /** A connection may be dead without anybody saying so. */
-  #checkSilence(): void {
+  async #checkSilence(): Promise<void> {
     const isSilent = Date.now() - lastHeardMs.peek() > SILENCE_MS;
     if (!isSilent || this.#isChecking || this.#source?.readyState !== EventSource.OPEN) return;
     this.#isChecking = true;
-    void this.#read(CHECK_TIMEOUT_MS).then((isThere) => {
-      this.#isChecking = false;
-      if (this.#isStopped) return;
-      if (isThere) return this.#heard();
-      this.#lose();
-      this.#source?.close();
-      this.#connectLater();
-    });
+    const isThere = await this.#read(CHECK_TIMEOUT_MS);
+    this.#isChecking = false;
+    if (this.#isStopped) return;
+    if (isThere) {
+      this.#heard();
+      return;
+    }
+    this.#lose();
+    this.#source?.close();
+    this.#connectLater();
   }
 }
 
 function showStatus(now: StatusNow): void {
   setBrokerTime(Date.parse(now.at));
   status.value = now;
-}
-
-/** From our own broker, which the page trusts to say what the types say. */
-function parsed<T>(event: MessageEvent): T {
-  return JSON.parse(String(event.data)) as T;
 }

@@ -42,6 +42,11 @@ it('a failure says what went wrong in words, or its code for want of any', () =>
   expect(sentenceOf(failed).more).toBe('upstream_unavailable · broker-1');
 });
 
+it('a flood is told of nobody in particular', () => {
+  const { client: _, merchant_vat: __, ...flood } = event('1', '03:00:00', { detail: '470 more within a minute' });
+  expect(sentenceOf(flood)).toMatchObject({ subject: 'Several clients', more: '470 more within a minute · broker-1' });
+});
+
 it('who did it is named', () => {
   expect(sentenceOf(event('1', '03:00:00', { kind: 'invalidated', caller: 'anna' })).more).toBe('by anna');
   expect(

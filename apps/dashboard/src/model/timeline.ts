@@ -71,12 +71,13 @@ export interface Sentence {
 /** @param nameOf how a replica is called here */
 export function sentenceOf(event: TimelineEvent, nameOf: (replica: string) => string = (name) => name): Sentence {
   const { kind, caller, detail } = event;
-  const subject = [event.client, event.merchant_vat].filter(Boolean).join(' · ');
+  // Floods are told as one event, of nobody in particular.
+  const subject = [event.client ?? 'Several clients', event.merchant_vat].filter(Boolean).join(' · ');
   const where = nameOf(event.replica);
   const by = caller ? `by ${caller}` : where;
   switch (kind) {
     case 'refreshed':
-      return { subject, verb: 'refreshed', more: joined(...howRefreshed(event), where) };
+      return { subject, verb: 'refreshed', more: joined(...howRefreshed(event), detail, where) };
     case 'failed':
       return { subject, verb: 'failed', more: joined(detail ?? event.code, where) };
     case 'invalidated':

@@ -88,10 +88,14 @@ describe('an action', () => {
 });
 
 describe('the charts', () => {
-  it('leave out the minute that is not over, but none of its errors', () => {
+  it('leave out the minute that is not over if it would look like a fall, but none of its errors', () => {
     expect(servedSeries(hour).lines).toEqual([
-      [50, 40],
-      [47, 40],
+      [50, 40, null],
+      [47, 40, null],
+    ]);
+    expect(servedSeries({ ...hour, minutes: [minute(0, 0, null), minute(9, 1, 80)] }).lines).toEqual([
+      [0, 9],
+      [0, 8],
     ]);
     expect(upstreamSeries(hour).lines[2]).toEqual([null, null, 1]);
   });
@@ -109,8 +113,9 @@ describe('the charts', () => {
 
 it('replicas are called by what tells them apart, if that is still a name', () => {
   expect(commonStart(['token-broker-7d9f4-x2kqp', 'token-broker-7d9f4-9mmzt'])).toBe('token-broker-7d9f4-');
-  expect(commonStart(['broker-1', 'broker-2'])).toBe('');
-  expect(commonStart(['token-broker-x2kqp'])).toBe('');
+  expect(commonStart(['token-broker-prod-1', 'token-broker-prod-2'])).toBe('');
+  expect(commonStart(['till-host-3487', 'till-host-3540'])).toBe('');
+  expect(commonStart(['token-broker-7d9f4-x2kqp'])).toBe('');
   expect(commonStart(['same', 'same'])).toBe('');
 });
 

@@ -1,4 +1,4 @@
-import type { LastHour } from '#cluster';
+import type { LastHour, Minute } from '#cluster';
 
 import { count, counted, latency, share } from './format.js';
 
@@ -8,15 +8,18 @@ export interface Series {
   readonly lines: readonly (readonly (number | null)[])[];
 }
 
-/** Served without a call, and served at all; the gap between the two is what was fetched. The minute that is not over is
- *  left out, or the line would always seem to fall at its end. */
+/** Served at all, and without a call: the gap between the two is what was fetched. The minute that is not over is left
+ *  out until it has as many as the one before, or the line would always seem to fall at its end. */
 export function servedSeries({ minutes }: LastHour): Series {
-  const whole = minutes.slice(0, -1);
+  const [before, last] = minutes.slice(-2);
+  const isFalling = last !== undefined && before !== undefined && last.tokens_served < before.tokens_served;
+  const shown = (of: (minute: Minute) => number) =>
+    minutes.map((minute) => (isFalling && minute === last ? null : of(minute)));
   return {
-    at: whole.map(({ at }) => Date.parse(at) / 1_000),
+    at: minutes.map(({ at }) => Date.parse(at) / 1_000),
     lines: [
-      whole.map(({ tokens_served }) => tokens_served),
-      whole.map(({ tokens_served, upstream_calls }) => Math.max(0, tokens_served - upstream_calls)),
+      shown(({ tokens_served }) => tokens_served),
+      shown(({ tokens_served, upstream_calls }) => Math.max(0, tokens_served - upstream_calls)),
     ],
   };
 }

@@ -18,7 +18,7 @@ export interface TokenItem {
   readonly refreshed_by?: string;
   readonly refreshed_at?: string;
   readonly lease?: { readonly replica: string; readonly seconds_left: number };
-  readonly last_error?: { readonly code: string; readonly detail: string; readonly in_a_row?: number };
+  readonly last_error?: { readonly code: string; readonly detail: string; readonly retry_after: number };
 }
 
 /** A key as the table shows it. Never changed, only replaced: what has not changed need not be drawn. */
@@ -31,6 +31,8 @@ export interface Row {
   readonly environment: string;
   readonly credentialGeneration: number;
   readonly state: RowState;
+  /** When it refreshes or fails no longer, unless it is told otherwise: a lease ends, and a failure cools. */
+  readonly passesAtMs: number;
   readonly lifeMs: number;
   /** 0 if there is no token. */
   readonly expiresAtMs: number;
@@ -64,6 +66,7 @@ export function rowOf(item: TokenItem, nowMs: number): Row {
     environment: item.environment,
     credentialGeneration: item.credential_generation,
     state: item.state,
+    passesAtMs: nowMs + (item.lease?.seconds_left ?? item.last_error?.retry_after ?? 0) * 1_000,
     lifeMs: expiresAtMs === 0 ? 0 : expiresAtMs - refreshedAtMs,
     expiresAtMs,
     generation: item.generation ?? 0,
@@ -121,7 +124,13 @@ function changedBy(row: Row, event: TimelineEvent): Row | undefined {
     }
     case 'failed':
       if (atMs < row.refreshedAtMs) return undefined;
-      return { ...row, state: 'failing', errorCode: event.code ?? '', error: event.detail ?? '' };
+      return {
+        ...row,
+        state: 'failing',
+        passesAtMs: atMs + (event.retry_after ?? 0) * 1_000,
+        errorCode: event.code ?? '',
+        error: event.detail ?? '',
+      };
     case 'invalidated':
       if (row.tokenId === undefined || (event.token_id !== undefined && event.token_id !== row.tokenId)) {
         return undefined;
@@ -139,9 +148,23 @@ function changedBy(row: Row, event: TimelineEvent): Row | undefined {
 
 function blankRow(id: string, { client = '', merchant_vat = '', environment = '' }: TimelineEvent): Row {
   return {
-    ...{ id, client, merchant: merchant_vat, scope: '', environment, credentialGeneration: 0 },
-    ...{ state: 'dead', lifeMs: 0, expiresAtMs: 0, generation: 0, tokenId: undefined },
-    ...{ refreshedBy: '', refreshedAtMs: 0, errorCode: '', error: '', words: '' },
+    id,
+    client,
+    merchant: merchant_vat,
+    scope: '',
+    environment,
+    credentialGeneration: 0,
+    state: 'dead',
+    passesAtMs: 0,
+    lifeMs: 0,
+    expiresAtMs: 0,
+    generation: 0,
+    tokenId: undefined,
+    refreshedBy: '',
+    refreshedAtMs: 0,
+    errorCode: '',
+    error: '',
+    words: '',
   };
 }
 
@@ -160,11 +183,12 @@ export function applyTime(rows: Map<string, Row>, nowMs: number): boolean {
   return isChanged;
 }
 
-function stateAt({ state, expiresAtMs, lifeMs }: Row, nowMs: number): RowState {
-  if (state !== 'fresh' && state !== 'expiring') return state;
+function stateAt({ state, passesAtMs, expiresAtMs, lifeMs }: Row, nowMs: number): RowState {
+  if (state === 'dead') return state;
+  if ((state === 'failing' || state === 'refreshing') && nowMs < passesAtMs) return state;
   const leftMs = expiresAtMs - nowMs;
   if (leftMs <= 0) return 'dead';
-  return leftMs <= lifeMs * EXPIRING_SHARE ? 'expiring' : state;
+  return state === 'expiring' || leftMs <= lifeMs * EXPIRING_SHARE ? 'expiring' : 'fresh';
 }
 
 function withWords(row: Omit<Row, 'words'>): Row {

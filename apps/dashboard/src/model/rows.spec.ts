@@ -53,7 +53,8 @@ it('a refresh gives its row a new life, by the replica that led it', () => {
 });
 
 it('what the stream tells again, of an older token, changes nothing', () => {
-  expect(rowAfter({ ...refreshed, generation: 6, at: at(-2_000) })).toMatchObject({ tokenId: 'old-token' });
+  expect(rowAfter({ ...refreshed, generation: 6 })).toMatchObject({ tokenId: 'old-token' });
+  expect(rowAfter({ ...refreshed, at: at(-2_000) })).toMatchObject({ tokenId: 'old-token' });
   const late = { ...refreshed, kind: 'failed', at: at(-1_000), code: 'upstream_unavailable' } as const;
   expect(rowAfter(late)).toMatchObject({ state: 'fresh', errorCode: '' });
 });
@@ -100,6 +101,29 @@ it('a token grows old by the clock', () => {
   expect(state()).toEqual(['expiring']);
   applyTime(rows, NOW + 2_700_000);
   expect(state()).toEqual(['dead']);
+});
+
+it('what fails does so until it has cooled, and is then what its token is', () => {
+  const failing = { ...item, state: 'failing', last_error: { code: 'x', detail: 'y', retry_after: 30 } } as const;
+  const { token_id: _, ...withoutToken } = failing;
+  const rows = rowsOf([failing, { ...withoutToken, client: 'beta' }], NOW);
+  const states = () => [...rows.values()].map(({ state }) => state);
+  applyTime(rows, NOW + 29_000);
+  expect(states()).toEqual(['failing', 'failing']);
+  applyTime(rows, NOW + 31_000);
+  expect(states()).toEqual(['fresh', 'dead']);
+});
+
+it('who refreshes does so until the lease is over', () => {
+  const rows = rowsOf([{ ...item, state: 'refreshing', lease: { replica: 'c', seconds_left: 8 } }], NOW);
+  expect([...rows.values()]).toMatchObject([{ state: 'refreshing', refreshedBy: 'c' }]);
+  applyTime(rows, NOW + 9_000);
+  expect([...rows.values()]).toMatchObject([{ state: 'fresh' }]);
+});
+
+it('what the broker calls dead stays so, whatever life is left', () => {
+  const rows = rowsOf([{ ...item, state: 'dead', seconds_left: 4 }], NOW);
+  expect(applyTime(rows, NOW + 1_000)).toBe(false);
 });
 
 it('a row that did not change is the same one', () => {

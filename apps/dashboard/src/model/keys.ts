@@ -12,6 +12,8 @@ const PAGE = 1_000;
 const SETTLE_MS = 5_000;
 /** What the stream may have missed is put right. */
 const RELOAD_MS = 4 * 60_000;
+/** The least between two readings that a flood of events leads to. */
+const CATCH_UP_MS = 60_000;
 
 /** Replaced as a whole when a row has changed, so that what depends on it notices. */
 export const rows = signal<readonly Row[]>([]);
@@ -32,11 +34,13 @@ let byId = new Map<string, Row>();
 /** What happened while the pages are read, which they may not know of. */
 let meanwhile: TimelineEvent[] | undefined;
 let isCurrent = {};
+let readAtMs = 0;
 
 /** Reads all pages. What is shown stays until the last one is there; only the first time shows its progress. */
 export async function loadRows(): Promise<void> {
   const mine = {};
   isCurrent = mine;
+  readAtMs = Date.now();
   meanwhile = [];
   const items: TokenItem[] = [];
   try {
@@ -68,6 +72,12 @@ export function applyEvents(events: readonly TimelineEvent[]): void {
   meanwhile?.push(...events);
   const changes = events.filter((event) => applyEvent(byId, event));
   if (changes.length > 0) publish();
+  // In a flood not each refresh is told, only how many they were.
+  if (events.some(isOfMany) && Date.now() - readAtMs > CATCH_UP_MS) void loadRows();
+}
+
+function isOfMany({ kind, client }: TimelineEvent): boolean {
+  return client === undefined && (kind === 'refreshed' || kind === 'failed' || kind === 'invalidated');
 }
 
 /** Keeps the rows true to the clock, and to the broker. @returns what stops it */
