@@ -14,7 +14,7 @@ import { gistOf } from './status-document.js';
 
 const MOST_STREAMS = 100;
 /** What may wait for a client that does not read, in bytes. */
-const MOST_UNREAD = Infinity;
+const MOST_UNREAD = 1_048_576;
 /** Times in ms. Something is said at least every so often: ages go on, and proxies close what is silent. */
 const SILENT_FOR_MS = 10_000;
 /** Then the client comes back by itself, and its right is judged again. */
