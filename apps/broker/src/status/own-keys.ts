@@ -8,7 +8,7 @@ import { systemClock } from '../config/system-clock.js';
 import { TokenEvents } from '../token/token-events.js';
 
 const MOST_TOLD = 20;
-/** A look at all keys is paid for by so much rest: 1 % of the time. */
+/** Each ms of a look at all keys is paid for by so much rest: 1 % of the time. */
 const REST = 100;
 
 interface Led {
@@ -80,7 +80,7 @@ export class OwnKeys {
     const now = systemClock.now();
     if (!this.#overview || now >= this.#nextLookMs) {
       this.#overview = this.broker.overview();
-      this.#nextLookMs = now + REST * (systemClock.now() - now);
+      this.#nextLookMs = now + REST * Math.floor(systemClock.now() - now);
     }
     return this.#overview;
   }

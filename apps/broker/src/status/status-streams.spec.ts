@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 
 import fastify, { type FastifyInstance } from 'fastify';
 
@@ -13,8 +13,12 @@ import type { StatusBoard } from './status-board.js';
 import { StatusStreams } from './status-streams.js';
 
 let app: FastifyInstance;
+let socket: Socket;
 
-afterEach(() => app.close());
+afterEach(async () => {
+  socket.destroy();
+  await app.close();
+});
 
 /** Real streams over a real socket, of whatever the test makes up. */
 async function setUp() {
@@ -34,18 +38,18 @@ async function setUp() {
     return reply;
   });
   const url = new URL(await app.listen({ port: 0, host: '127.0.0.1' }));
-  const socket = connect(Number(url.port), url.hostname);
+  socket = connect(Number(url.port), url.hostname);
   await once(socket, 'connect');
   socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
   await eventually(() => listeners.size === 1 || undefined);
   const tell = (text: string) => [...listeners].forEach((listener) => listener(statusWith(text)));
-  return { socket, streams, listeners, tell, tail };
+  return { streams, listeners, tell, tail };
 }
 
 const statusWith = (answered_by: string) => ({ answered_by }) as StatusNow;
 
 it('cuts off a client that does not read, and lets go of everything that waited for it', async () => {
-  const { socket, streams, listeners, tell } = await setUp();
+  const { streams, listeners, tell } = await setUp();
   socket.pause();
   socket.on('error', () => {});
   let told = 0;
@@ -56,11 +60,10 @@ it('cuts off a client that does not read, and lets go of everything that waited 
   // What the system's own buffers took, and the megabyte that may wait here.
   expect(told).toBeLessThan(200);
   expect(streams.size).toBe(0);
-  socket.destroy();
 });
 
 it('goes on for a client that reads, however much there is', async () => {
-  const { socket, listeners, tell } = await setUp();
+  const { listeners, tell } = await setUp();
   let bytes = 0;
   socket.on('data', (part) => (bytes += part.length));
   for (let n = 0; n < 300; n += 1) {
@@ -73,11 +76,10 @@ it('goes on for a client that reads, however much there is', async () => {
 });
 
 it('says the same once', async () => {
-  const { socket, tell } = await setUp();
+  const { tell } = await setUp();
   let text = '';
   socket.on('data', (part) => (text += String(part)));
   for (const each of ['one', 'one', 'two', 'two']) tell(each);
   await eventually(() => text.includes('two') || undefined);
   expect(text.match(/answered_by":"\w+/g)).toEqual(['first', 'one', 'two'].map((each) => `answered_by":"${each}`));
-  socket.destroy();
 });
