@@ -204,9 +204,9 @@ describe('the stream', () => {
     const longest = await eventually(() => {
       const times = stream.statuses.map(({ at }) => Date.parse(at));
       const gaps = times.map((time, i) => time - (times[i - 1] ?? time));
-      return gaps.find((gap) => gap > 8_000);
+      return gaps.find((gap) => gap > 4_000);
     }, 25_000);
-    expect(longest).toBeLessThan(12_000);
+    expect(longest).toBeLessThan(7_000);
     stream.close();
   }, 30_000);
 

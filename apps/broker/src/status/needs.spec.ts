@@ -1,7 +1,11 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
 import type { Need } from '#cluster';
 
 import { aReport } from '../../../../test/support/cluster-report.js';
-import { type NeedFacts, needsOf } from './needs.js';
+import { root } from '../../../../test/support/processes.js';
+import { type NeedFacts, needsOf, RUNBOOK } from './needs.js';
 import { upstreamFacts } from './upstream-status.js';
 
 const nowMs = Date.parse('2026-03-01T03:00:00.000Z');
@@ -28,6 +32,14 @@ function upstream(failures: number, more: object = {}) {
   const reach = { environment: 'production', failure, failuresInARow: failures, failingForMs: 60_000, ...more };
   return upstreamFacts('production', seen({ upstreams: [reach] }), CLOSED, nowMs);
 }
+
+it('each has a section in the operations guide', () => {
+  const guide = readFileSync(join(root, 'docs/operations.md'), 'utf8');
+  const anchors = [...guide.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+    heading.toLowerCase().replaceAll(' ', '-'),
+  );
+  expect(Object.values(RUNBOOK).filter((anchor) => !anchors.includes(anchor))).toEqual([]);
+});
 
 it('needs nothing when all is well', () => {
   const well = upstreamFacts(

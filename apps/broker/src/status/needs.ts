@@ -33,7 +33,7 @@ export interface OldSecretInUse {
 }
 
 /** Where docs/operations.md says more of each. */
-const RUNBOOK: Readonly<Record<NeedCode, string>> = {
+export const RUNBOOK: Readonly<Record<NeedCode, string>> = {
   upstream_failing: 'upstreamfailing',
   breaker_open: 'breakeropen',
   credentials_rejected: 'credentialsrejected',
@@ -43,7 +43,7 @@ const RUNBOOK: Readonly<Record<NeedCode, string>> = {
   vault_locked: 'vaultrecordslocked',
   audit_lost: 'auditlineslost',
   old_secret_in_use: 'oldsecretinuse',
-  mixed_versions: 'mixedversions',
+  mixed_versions: 'mixed-versions',
 };
 
 /** What somebody should do something about, the worst first. */

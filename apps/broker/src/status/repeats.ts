@@ -62,6 +62,10 @@ function ruleFor(event: Happening): readonly [name: string, most: number] {
 function summary({ more, last }: Kind, name: string): Happening {
   const times = `${more} more within a minute`;
   // Of one client and merchant if they were counted by them.
-  if (name.startsWith('[')) return { ...last, detail: last.detail === undefined ? times : `${last.detail} (${times})` };
+  if (name.startsWith('[')) {
+    // Not how long the last one cools: that was told up to a minute too late.
+    const { retry_after: _, ...told } = last;
+    return { ...told, detail: told.detail === undefined ? times : `${told.detail} (${times})` };
+  }
   return { kind: last.kind, detail: `${times}, of this and other clients` };
 }

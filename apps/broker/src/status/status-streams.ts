@@ -16,7 +16,7 @@ const MOST_STREAMS = 100;
 /** What may wait for a client that does not read, in bytes. */
 const MOST_UNREAD = 1_048_576;
 /** Times in ms. Something is said at least every so often: ages go on, and proxies close what is silent. */
-const SILENT_FOR_MS = 10_000;
+const SILENT_FOR_MS = 5_000;
 /** Then the client comes back by itself. */
 const OPEN_FOR_MS = 300_000;
 /** How often it is asked whether the caller still may watch: a key may be revoked, or run out. */

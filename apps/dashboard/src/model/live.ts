@@ -12,8 +12,8 @@ import { merged } from './timeline.js';
 
 /** How long it may be gone before somebody is told: one replica's restart behind a balancer is nobody's business. */
 const PATIENCE_MS = 2_500;
-/** A stream says something each 10 s. One that does not is asked whether it still lives. */
-const SILENCE_MS = 13_000;
+/** A stream says something each 5 s. One that does not is asked whether it still lives. */
+const SILENCE_MS = 8_000;
 const WATCH_MS = 2_500;
 const CHECK_TIMEOUT_MS = 4_000;
 /** Events come in bursts: they are drawn together. */

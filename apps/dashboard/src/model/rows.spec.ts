@@ -59,8 +59,24 @@ it('what the stream tells again, of an older token, changes nothing', () => {
   expect(rowAfter(late)).toMatchObject({ state: 'fresh', errorCode: '' });
 });
 
+it('how often a failure came again, told after the minute, says nothing of now', () => {
+  const row = rowAfter({
+    ...refreshed,
+    kind: 'failed',
+    code: 'merchant_rejected',
+    detail: 'No such (9 more within a minute)',
+  });
+  expect(row?.state).toBe('fresh');
+});
+
 it('a failure is told in words, and the token that is held stays', () => {
-  const row = rowAfter({ ...refreshed, kind: 'failed', code: 'merchant_rejected', detail: 'No such merchant' });
+  const row = rowAfter({
+    ...refreshed,
+    kind: 'failed',
+    code: 'merchant_rejected',
+    detail: 'No such merchant',
+    retry_after: 30,
+  });
   expect(row).toMatchObject({ state: 'failing', errorCode: 'merchant_rejected', error: 'No such merchant' });
   expect(row).toMatchObject({ tokenId: 'old-token', expiresAtMs: NOW + 2_700_000 });
   expect(row?.words).toContain('no such merchant');

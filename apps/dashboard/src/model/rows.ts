@@ -123,11 +123,12 @@ function changedBy(row: Row, event: TimelineEvent): Row | undefined {
       };
     }
     case 'failed':
-      if (atMs < row.refreshedAtMs) return undefined;
+      // Without the time to wait it only tells how often it came again.
+      if (atMs < row.refreshedAtMs || event.retry_after === undefined) return undefined;
       return {
         ...row,
         state: 'failing',
-        passesAtMs: atMs + (event.retry_after ?? 0) * 1_000,
+        passesAtMs: atMs + event.retry_after * 1_000,
         errorCode: event.code ?? '',
         error: event.detail ?? '',
       };
