@@ -27,7 +27,7 @@ beforeAll(async () => {
   await sandbox.fault({
     kind: 'status',
     status: 400,
-    body: { error: 'invalid_request' },
+    body: '{"error":"invalid_request"}',
     client_id: `${OTHERS[1]}-id`,
     times: 1,
   });
