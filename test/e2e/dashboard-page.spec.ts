@@ -137,6 +137,7 @@ it('a broker whose dashboard was not built serves all the rest', async () => {
     ADMIN_KEY: broker.adminKey,
     UPSTREAM_SANDBOX_URL: upstream,
     UPSTREAM_PRODUCTION_URL: upstream,
+    LOG_FORMAT: 'json',
   });
   const answer = await call('GET', `${process.url}/dashboard`);
   expectProblem(answer, 404, 'not_found');

@@ -100,7 +100,7 @@ it('tells how tokens were served, by where they came from', async () => {
   expect(metrics.valueOf('token_broker_keys', { state: 'fresh' })).toBeGreaterThanOrEqual(2);
   expect(metrics.valueOf('token_broker_redis_command_duration_seconds_count', { holds: 'tokens' })).toBeGreaterThan(4);
   expect(metrics.valueOf('token_broker_refresh_duration_seconds_count', { cause: 'demand' })).toBeGreaterThan(2);
-  expect(metrics.valueOf('token_broker_replicas')).toBeUndefined();
+  expect(metrics.valueOf('token_broker_replicas')).toBe(1);
 });
 
 it('counts every refusal, not only those that the trail has a line for', async () => {

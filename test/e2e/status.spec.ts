@@ -154,7 +154,10 @@ it('names a client that MobilePay refuses, until any replica is given a token fo
   canaries.add('the secret', secret);
   await replicas.alive[1]!.replaceClient(client, secret);
   await eventually(async () => (await look(replicas.alive[2])).needs.length === 0 || undefined);
-  const rotated = (await look(replicas.alive[2])).events.filter(({ kind }) => kind === 'rotated');
+  const rotated = await eventually(async () => {
+    const found = (await look(replicas.alive[2])).events.filter(({ kind }) => kind === 'rotated');
+    return found.length > 0 ? found : undefined;
+  });
   expect(rotated).toMatchObject([
     { client, caller: '@admin', detail: 'replaced', replica: nameOf(replicas.alive[1]!) },
   ]);

@@ -59,6 +59,7 @@ async function runDemo(): Promise<void> {
   const body = JSON.stringify({ client: DEMO.client, merchant_vat: DEMO.merchantVat });
   const header = shellQuoted(`@${paths.header}`);
   say(`curl -sS -w '\\n' -H ${header} -H 'Content-Type: application/json' -d '${body}' ${broker}/v1/tokens`);
+  say(`\nOr look at the dashboard, ${broker}/dashboard: sign in with the admin_key of ${relative('.', paths.access)}.`);
   say(`\nKeys are in ${relative('.', paths.access)}, logs in ${relative('.', paths.log)}. Ctrl-C stops all.`);
 
   const ended = await Promise.race(services.map((service) => service.ended().then(() => service.name)));
