@@ -63,6 +63,30 @@ describe('Redis board', () => {
     expect(await went(link)).toHaveLength(1);
   });
 
+  it('passes over what a replica of another version has left there', async () => {
+    const link = await aRealLink();
+    const board = new RedisClusterBoard(link);
+    await tell(link, 'a');
+    const [replicas, , events] = link.keys.cluster;
+    const { version } = aReport('newer');
+    const now = Date.now();
+    await redis.client.hset(replicas, 'b', `${now} run null`, 'c', `${now} run {`, 'd', `${now} run {"name":"d"}`);
+    await redis.client.hset(replicas, 'newer', `${now} run ${JSON.stringify({ name: 'newer', run: 'run', version })}`);
+    for (const entry of ['{', '1', '{}']) await redis.client.xadd(events, '*', 'a', '0', 'e', entry);
+    const { replicas: seen } = await tell(link, 'a');
+    expect(seen.map(({ report: { name, rejected } }) => [name, rejected])).toEqual([
+      ['a', []],
+      ['newer', []],
+    ]);
+    await board.tell({
+      report: aReport('a'),
+      counts: [],
+      events: [{ agoMs: 0, event: { id: '1', kind: 'refreshed', replica: 'a' } }],
+    });
+    const { events: told } = await board.eventsAfter(undefined, 100);
+    expect(told.at(-1)?.event.id).toBe('1');
+  });
+
   it('leaves nothing in Redis for ever', async () => {
     const link = await aRealLink();
     const board = new RedisClusterBoard(link);

@@ -47,7 +47,8 @@ export class RedisClusterBoard implements ClusterBoard {
     const replicas: Sighting[] = [{ report, agoMs: 0 }];
     while (!reply.isEmpty) {
       const agoMs = reply.number();
-      replicas.push({ agoMs, report: reportFrom(reply.text()) });
+      const other = reportFrom(reply.text());
+      if (other) replicas.push({ agoMs, report: other });
     }
     return { replicas, isCurrent: true };
   }
@@ -64,7 +65,8 @@ export class RedisClusterBoard implements ClusterBoard {
     const events: PastEvent[] = [];
     while (!reply.isEmpty) {
       const agoMs = reply.number();
-      events.push({ agoMs, event: eventFrom(reply.text()) });
+      const event = eventFrom(reply.text());
+      if (event) events.push({ agoMs, event });
     }
     return { events, cursor: next === '' ? undefined : next };
   }
@@ -110,13 +112,42 @@ function countsFrom(stored: string): MinuteCounts {
   return { served: served ?? 0, calls: calls ?? 0, errors: errors ?? 0, latencySumMs: latencySumMs ?? 0, latencyMaxMs };
 }
 
-// Written by a replica of ours.
+/** What a replica of another version may leave out. */
+const NOTHING_TO_SAY: Omit<ReplicaReport, 'name' | 'run' | 'version'> = {
+  uptimeMs: 0,
+  isDraining: false,
+  redisUp: null,
+  storeMs: null,
+  keys: 0,
+  leading: [],
+  upstreams: [],
+  rejected: [],
+  accepted: [],
+  nearDeath: [],
+  audit: { lost: 0, agoMs: 0 },
+  locked: 0,
+};
+
+// Written by a replica of ours, perhaps of another version: what is of no use is passed over.
 /* oxlint-disable typescript/no-unsafe-type-assertion */
 
-function reportFrom(json: string): ReplicaReport {
-  return JSON.parse(json) as ReplicaReport;
+function reportFrom(json: string): ReplicaReport | undefined {
+  const report: Partial<ReplicaReport> | undefined = objectFrom(json);
+  const { name, run, version } = report ?? {};
+  if (name === undefined || run === undefined || version === undefined) return undefined;
+  return { ...NOTHING_TO_SAY, ...report, name, run, version };
 }
 
-function eventFrom(json: string): BoardEvent {
-  return JSON.parse(json) as BoardEvent;
+function eventFrom(json: string): BoardEvent | undefined {
+  const event = objectFrom(json) as BoardEvent | undefined;
+  return event?.id === undefined || event.kind === undefined ? undefined : event;
+}
+
+function objectFrom(json: string): object | undefined {
+  try {
+    const value: unknown = JSON.parse(json);
+    return typeof value === 'object' && value !== null ? value : undefined;
+  } catch {
+    return undefined;
+  }
 }

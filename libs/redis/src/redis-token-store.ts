@@ -18,6 +18,7 @@ import {
   type ReportQuery,
   type SeedOutcome,
   type SharedFailure,
+  StoreAwayError,
   type StoredToken,
   type StoreNews,
   type TokenKey,
@@ -39,6 +40,8 @@ import {
   Reply,
   type SealedToken,
 } from './replies.js';
+
+import { runScript, type ScriptName } from './scripts.js';
 
 /** How long a key under refresh is listed at least, in ms: as long as its failure may cool. */
 const LISTED_MS = 900_000;
@@ -148,12 +151,12 @@ export class RedisTokenStore implements TokenStore {
   }
 
   async inspect(key: TokenKey): Promise<KeyReport> {
-    const reply = await this.link.run('inspect', this.#name(key));
+    const reply = await this.#look('inspect', this.#name(key));
     return readKeyReport(reply) ?? { subject: key.subject, token: undefined, lease: undefined, failure: undefined };
   }
 
   async inspectUpstream(key: TokenKey): Promise<UpstreamReport> {
-    return readUpstreamReport(await this.link.run('inspect-upstream', ...this.link.keys.gate(key)));
+    return readUpstreamReport(await this.#look('inspect-upstream', ...this.link.keys.gate(key)));
   }
 
   async list({ after, client, limit }: ReportQuery): Promise<ReportPage> {
@@ -163,11 +166,12 @@ export class RedisTokenStore implements TokenStore {
     const from = after !== undefined && (client === undefined || after >= `${client} `) ? `(${after}` : first;
     // "!" follows the space that ends a client's name.
     const to = client === undefined ? '+' : `(${client}!`;
-    const found = await this.link.call(labels, (redis) => redis.zrangebylex(labels, from, to, 'LIMIT', 0, limit + 1));
+    const found = await this.link.ask(labels, (redis) => redis.zrangebylex(labels, from, to, 'LIMIT', 0, limit + 1));
+    if (!found) throw this.#away();
     const page = found.slice(0, limit);
     const reports = await Promise.all(
       page.map(async (label) =>
-        readKeyReport(await this.link.run('inspect', this.#name({ id: label.slice(-ID_LENGTH) }))),
+        readKeyReport(await this.#look('inspect', this.#name({ id: label.slice(-ID_LENGTH) }))),
       ),
     );
     return {
@@ -185,6 +189,20 @@ export class RedisTokenStore implements TokenStore {
       }),
     ];
     return () => ends.forEach((end) => end());
+  }
+
+  /** For people: what they wait for too long must not keep tokens from Redis.
+   *  @throws StoreAwayError */
+  async #look(name: ScriptName, ...args: readonly [string, ...string[]]): Promise<unknown> {
+    const reply = await this.link.ask(args[0], (client) => runScript(client, name, ...args));
+    if (reply === undefined) throw this.#away();
+    return reply;
+  }
+
+  #away(): StoreAwayError {
+    const now = this.clock.now();
+    const [{ sinceMs, reason } = { sinceMs: now, reason: 'no answer in time' }] = this.link.outages;
+    return new StoreAwayError(sinceMs, now, reason);
   }
 
   /** The lease is ours; now the way to the upstream. If it is barred, the lease is given back. */

@@ -39,6 +39,7 @@ export class SessionController {
     request.caller = caller;
     if (!mayWatch(caller)) throw new Problem('forbidden', 'this needs the role "ops"');
     const { sealed, endsAtMs } = await this.sessions.begin(key);
+    if (endsAtMs <= Date.now()) throw new Problem('unauthenticated', 'the JWT has run out');
     if (!fitsIntoCookie(sealed)) {
       throw invalidRequest([
         { field: 'key', detail: 'must be shorter: browsers keep no cookie of more than 4096 bytes' },

@@ -41,8 +41,11 @@ export class HealthLooks implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   async #lookAtAll(): Promise<void> {
-    await Promise.all(this.parts.map((part) => this.#look(part)));
-    if (!this.#ended) this.#cancel = this.clock.schedule(EVERY_MS, () => void this.#lookAtAll());
+    try {
+      await Promise.all(this.parts.map((part) => this.#look(part)));
+    } finally {
+      if (!this.#ended) this.#cancel = this.clock.schedule(EVERY_MS, () => void this.#lookAtAll());
+    }
   }
 
   /** Throws nothing: a part that cannot be looked at is down. */

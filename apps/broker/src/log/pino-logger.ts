@@ -1,11 +1,10 @@
 import type { LoggerService } from '@nestjs/common';
-import { destination, type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pino';
+import { type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pino';
 
 import type { LogFormat, LogLevel } from '../config/broker-config.js';
 import { prettily } from './pretty.js';
 import { Repeats } from './repeats.js';
-
-const STDOUT = 1;
+import { stdout } from './stdout.js';
 
 /** The log through pino: one line per object, JSON or for people. We log objects, and the context becomes `room`; what is
  *  text comes from Nest, whose news of its routes is for debugging. The same warning or error is counted. */
@@ -14,7 +13,7 @@ export class PinoLogger implements LoggerService {
   readonly #repeats = new Repeats((level, line) => this.#pino[level](line));
 
   /** @param to where the lines go, written before a call returns */
-  constructor(level: LogLevel, format: LogFormat, to: DestinationStream = destination(STDOUT)) {
+  constructor(level: LogLevel, format: LogFormat, to: DestinationStream = stdout()) {
     this.#pino = pino(
       {
         level,

@@ -15,7 +15,7 @@ const REST = 19;
 /** How long the first answer waits for the first count. */
 const FIRST_WITHIN_MS = 500;
 /** Keys read at once: commands of others stand in line behind them. */
-const PAGE = 200;
+const PAGE = 50;
 
 /** Counts all keys by state, as the shared store has them, while somebody looks. */
 @Injectable()

@@ -1,4 +1,12 @@
-import type { ClientVerdict, Need, NeedCode, ReplicaReport, Sighting, StoreStatus } from '#cluster';
+import {
+  type ClientVerdict,
+  type Need,
+  type NeedCode,
+  type ReplicaReport,
+  type Sighting,
+  type StoreStatus,
+  TIME_TO_LIVE_MS,
+} from '#cluster';
 
 import { ago, type UpstreamFacts } from './upstream-status.js';
 
@@ -124,7 +132,7 @@ function latest(
 }
 
 function nearDeath({ replicas, nowMs }: NeedFacts): Need[] {
-  return replicas.flatMap(({ report, agoMs }) =>
+  return replicas.filter(isHeard).flatMap(({ report, agoMs }) =>
     report.nearDeath
       .filter(({ forMs }) => forMs >= NEAR_DEATH_FOR_MS)
       .map(({ environment, forMs }) =>
@@ -138,6 +146,11 @@ function nearDeath({ replicas, nowMs }: NeedFacts): Need[] {
         }),
       ),
   );
+}
+
+/** Of one that has been silent since, as all others are while Redis is away, nobody knows whether it still is so. */
+function isHeard({ agoMs }: Sighting): boolean {
+  return agoMs <= TIME_TO_LIVE_MS;
 }
 
 function storeNeeds({ holds, up, reason = 'no answer', away_seconds }: StoreStatus, nowMs: number): Need[] {
@@ -156,7 +169,7 @@ function storeNeeds({ holds, up, reason = 'no answer', away_seconds }: StoreStat
 }
 
 function locked({ replicas }: NeedFacts): Need[] {
-  const blind = replicas.filter(({ report }) => report.locked > 0).map(({ report }) => report);
+  const blind = replicas.filter((each) => isHeard(each) && each.report.locked > 0).map(({ report }) => report);
   if (blind.length === 0) return [];
   const most = Math.max(...blind.map((report) => report.locked));
   const who = blind.length === replicas.length ? 'any replica' : blind.map(({ name }) => name).join(', ');

@@ -20,6 +20,7 @@ import { upstreamFacts } from './upstream-status.js';
 
 /** How old what is read besides the reports may be, in ms. */
 const READ_EVERY_MS = 1_000;
+const TELL_EVERY_MS = 500;
 
 /** Everything an operator sees of the cluster, told by this replica. With Redis away: what it knows, and what it saw. */
 @Injectable()
@@ -30,6 +31,7 @@ export class StatusBoard {
   #reading: Promise<void> | undefined;
   #readAtMs = -Infinity;
   #hasFailed = false;
+  #isTelling = false;
 
   constructor(
     @Inject(CLUSTER_BOARD) private readonly board: ClusterBoard,
@@ -65,10 +67,18 @@ export class StatusBoard {
     return isCurrent ? replicas.filter(({ agoMs }) => agoMs <= TIME_TO_LIVE_MS).length : undefined;
   }
 
+  /** At most twice a second: whoever looks sees no difference, and each time costs. */
   async #tell(): Promise<void> {
-    if (this.#listeners.size === 0) return;
-    const status = await this.now();
-    for (const listener of this.#listeners) listener(status);
+    if (this.#listeners.size === 0 || this.#isTelling) return;
+    this.#isTelling = true;
+    const sinceMs = systemClock.now();
+    await this.#quietly(async () => {
+      const status = await this.now();
+      for (const listener of this.#listeners) listener(status);
+    });
+    systemClock.schedule(Math.max(0, sinceMs + TELL_EVERY_MS - systemClock.now()), () => {
+      this.#isTelling = false;
+    });
   }
 
   #read(): Promise<void> {

@@ -30,11 +30,18 @@ interface Stream {
   gist: string;
 }
 
+interface Written {
+  readonly status: StatusNow;
+  readonly gist: string;
+  readonly message: string;
+}
+
 /** Server-sent events (WHATWG HTML, section 9.2): the status when it has changed, and each event of the timeline. */
 @Injectable()
 export class StatusStreams {
   readonly #streams = new Set<Stream>();
   #opening = 0;
+  #lastWritten: Written | undefined;
 
   constructor(
     private readonly board: StatusBoard,
@@ -67,6 +74,8 @@ export class StatusStreams {
       this.board.subscribe((status) => this.#sayStatus(stream, status)),
       this.reporter.tail.subscribe((event) => this.#say(stream, timelineMessage(event))),
     ];
+    // As with HEAD, whose answer has no body that could end.
+    reply.raw.once('close', () => stream.body.destroy());
     stream.body.once('close', () => {
       this.#streams.delete(stream);
       for (const end of ends) end();
@@ -89,12 +98,22 @@ export class StatusStreams {
   }
 
   #sayStatus(stream: Stream, status: StatusNow): void {
-    const gist = gistOf(status);
+    const { gist, message } = this.#written(status);
     const now = systemClock.now();
     if (gist === stream.gist && now - stream.saidAtMs < SILENT_FOR_MS) return;
     stream.gist = gist;
     stream.saidAtMs = now;
-    this.#say(stream, `event: status\ndata: ${JSON.stringify(status)}\n\n`);
+    this.#say(stream, message);
+  }
+
+  /** Once for all streams that are told of it. */
+  #written(status: StatusNow): Written {
+    let written = this.#lastWritten;
+    if (written?.status !== status) {
+      written = { status, gist: gistOf(status), message: `event: status\ndata: ${JSON.stringify(status)}\n\n` };
+      this.#lastWritten = written;
+    }
+    return written;
   }
 
   /** Who does not read is cut off: what is not read would pile up here. */

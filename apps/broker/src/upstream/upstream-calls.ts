@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 
 import type { IssuerErrorCode } from '#token';
 import type { Environment } from '#vault';
@@ -16,10 +16,18 @@ export interface UpstreamCall {
 /** What became of each call to MobilePay, for whoever listens. */
 @Injectable()
 export class UpstreamCalls {
+  readonly #log = new Logger('upstream');
   readonly #listeners = new Set<(call: UpstreamCall) => void>();
 
   readonly emit = (call: UpstreamCall): void => {
-    for (const listener of this.#listeners) listener(call);
+    for (const listener of this.#listeners) {
+      try {
+        listener(call);
+      } catch (error) {
+        // Whoever listens must not break what it hears of.
+        this.#log.error({ event: 'internal_error', error });
+      }
+    }
   };
 
   subscribe(listener: (call: UpstreamCall) => void): void {
