@@ -2,6 +2,7 @@ import type { Page } from 'playwright-core';
 
 import { aPage } from '../support/chromium.js';
 import { expectGone, expectShown, signedIn, signIn, type Watched, watchedReplicas } from '../support/dashboard.js';
+import { RunningNginx } from '../support/nginx.js';
 import { eventually } from '../support/processes.js';
 import { expectNobodyHarmed } from '../support/replicas.js';
 
@@ -116,6 +117,21 @@ describe('what happens', () => {
     await expectGone(needs(page), 3_000);
     await expectShown(row(page, client).filter({ hasText: 'fresh' }));
   }, 40_000);
+
+  it('is seen behind a proxy and a path prefix as well', async () => {
+    const { replicas } = watched;
+    const [{ url, adminKey }] = replicas.alive as [Watched['replicas']['brokers'][0]];
+    const nginx = await RunningNginx.start(url, '/ops/tokens/');
+    const page = await signedIn({ url: nginx.url, adminKey });
+    const client = replicas.aClient();
+    await replicas.alive[1]!.token(replicas.callerKey, { client, merchant_vat: VAT });
+    await expectShown(row(page, client).filter({ hasText: 'fresh' }));
+    await page.getByRole('button', { name: `Test ${client} ${VAT}` }).click();
+    await page.getByRole('button', { name: 'Run the test' }).click();
+    await expectShown(page.getByRole('status').filter({ hasText: 'MobilePay accepted the secret' }));
+    await page.close();
+    await nginx.stop();
+  });
 
   it('a lost broker is said to be lost, and comes back by itself', async () => {
     const { replicas } = watched;

@@ -36,7 +36,11 @@ export async function watchedReplicas(env: Record<string, string> = {}): Promise
 }
 
 /** Opens the dashboard of one replica and signs in. */
-export async function signedIn(broker: RunningBroker, key = broker.adminKey, page?: Page): Promise<Page> {
+export async function signedIn(
+  broker: Pick<RunningBroker, 'url' | 'adminKey'>,
+  key = broker.adminKey,
+  page?: Page,
+): Promise<Page> {
   const shown = page ?? (await aPage({ viewport: { width: 1440, height: 1000 } }));
   await shown.goto(`${broker.url}/dashboard`);
   await signIn(shown, key);
