@@ -6,6 +6,7 @@ import { RunningBroker } from '../support/broker.js';
 import { aFolder } from '../support/folder.js';
 import { bearer, call } from '../support/http.js';
 import { type EndedProcess, eventually, runToEnd, start } from '../support/processes.js';
+import { freePort, RunningRedis } from '../support/redis.js';
 import { RunningSandbox } from '../support/sandbox.js';
 
 const secret = randomBytes(24).toString('base64url');
@@ -244,5 +245,27 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
     const before = performance.now();
     expect(await broker.process.stop(second)).toBe(1);
     expect(performance.now() - before).toBeLessThan(2_000);
+  });
+});
+
+describe('a vault in a Redis that is not there', () => {
+  const inRedis = (port: number) => ({
+    ...settings,
+    VAULT_STORE: 'redis',
+    VAULT_REDIS_URL: `redis://127.0.0.1:${port}`,
+  });
+
+  it('is waited for: it may be failing over', async () => {
+    const port = await freePort();
+    const broker = start('broker', inRedis(port));
+    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    await RunningRedis.start([], port);
+    expect((await call('GET', `${(await broker).url}/health/ready`)).status).toBe(200);
+  });
+
+  it('ends the start in the end, and is named', async () => {
+    const { code, output } = await runToEnd('broker', inRedis(await freePort()));
+    expect(code).toBe(1);
+    expect(output).toMatch(/token-broker cannot start: .*vault/);
   });
 });

@@ -15,6 +15,10 @@ import { VaultController } from './vault.controller.js';
 import { VaultFollower } from './vault-follower.js';
 
 /** The vault's own connection, if it is in Redis: what waits for a replica of Redis keeps no token waiting. */
+/** How long a start waits for the vault's Redis after the first try, and how often it looks, in ms. */
+const VAULT_WITHIN_MS = 4_000;
+const LOOK_EVERY_MS = 20;
+
 export const VAULT_LINK = Symbol('VAULT_LINK');
 
 @Module({
@@ -47,6 +51,9 @@ async function linkFor({ vaultStore, vaultRedis, redis }: BrokerConfig): Promise
   if (vaultStore !== 'redis' || !config) return undefined;
   const link = openLink(config, 'vault', systemClock);
   await link.ready(FIRST_CONNECT_MS);
+  // A busy machine, or a failover: nothing can be served without the vault, so it is worth waiting for.
+  const giveUpAtMs = systemClock.now() + VAULT_WITHIN_MS;
+  while (link.outages.length > 0 && systemClock.now() < giveUpAtMs) await link.pause(LOOK_EVERY_MS);
   return link;
 }
 
