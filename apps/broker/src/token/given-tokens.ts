@@ -5,11 +5,17 @@ import type { HeldToken, TokenKey } from '#token';
 
 import { AuditLog } from '../audit/audit-log.js';
 import { systemClock } from '../config/system-clock.js';
-import type { CallerRequest } from '../http/caller.js';
+import type { Caller } from '../http/caller.js';
 
 /** Tokens whose holders are remembered, and holders of one of them. What is forgotten is written down once more. */
 const MOST_TOKENS = 100_000;
 const MOST_CALLERS = 10_000;
+
+/** Who takes a token, and over which connection. */
+export interface Taker {
+  readonly caller: Pick<Caller, 'name'>;
+  readonly socket: { readonly remoteAddress?: string | undefined };
+}
 
 /** Writes down who has had which token: once for each caller and token, however often it is asked for. */
 @Injectable()
@@ -28,11 +34,11 @@ export class GivenTokens {
   }
 
   /** @param source `memory`, or where the token came from for this very request */
-  note(request: CallerRequest, key: TokenKey, held: HeldToken, source: 'memory' | HeldToken['source']): void {
-    if (this.#byHeld.get(held)?.has(request.caller.name) !== true) this.#meet(request, key, held, source);
+  note(taker: Taker, key: TokenKey, held: HeldToken, source: 'memory' | HeldToken['source']): void {
+    if (this.#byHeld.get(held)?.has(taker.caller.name) !== true) this.#meet(taker, key, held, source);
   }
 
-  #meet({ caller, ip }: CallerRequest, { subject }: TokenKey, held: HeldToken, source: string): void {
+  #meet({ caller, socket }: Taker, { subject }: TokenKey, held: HeldToken, source: string): void {
     const callers = this.#callersOf(held);
     if (callers.has(caller.name)) return;
     if (callers.size >= MOST_CALLERS) callers.clear();
@@ -45,7 +51,7 @@ export class GivenTokens {
       token_id: held.token.tokenId,
       generation: held.generation,
       source,
-      address: ip,
+      address: socket.remoteAddress,
     });
   }
 
