@@ -74,7 +74,9 @@ export function createFastify(
     // On which nothing moved for that long, such as one whose client does not read: longer than any answer takes.
     return server.setTimeout(limits.requestTimeoutMs + policy.waitBudgetMs + policy.longestHoldMs);
   };
-  const adapter = new FastifyAdapter(https ? { ...options, https, serverFactory } : { ...options, http, serverFactory });
+  const adapter = new FastifyAdapter(
+    https ? { ...options, https, serverFactory } : { ...options, http, serverFactory },
+  );
   const fastify = adapter.getInstance();
   fastify.removeContentTypeParser('text/plain');
   fastify.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_, body, done) =>

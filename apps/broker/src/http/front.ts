@@ -47,21 +47,17 @@ export class Front {
     return (request, response) => {
       const quick = this.#routes.get(request.url ?? '');
       if (!quick || !isSmall(request) || !isOf(quick.route.contentType, request)) return behind(request, response);
-      // Behind what has arrived with the headers.
-      process.nextTick(() => {
+      const look = (): void => {
         const chunk = request.read() as Buffer | null;
-        if (chunk) answer(chunk);
-        else request.once('data', answer);
-      });
-      const answer = (chunk: Buffer): void => {
-        const isWhole = chunk.length === Number(request.headers['content-length']);
-        const isAtOnce = isWhole && canAnswerAtOnce(response);
-        const body = isAtOnce ? quick.route.answer(request, chunk.toString()) : undefined;
+        const isWhole = chunk?.length === Number(request.headers['content-length']);
+        const body =
+          chunk && isWhole && canAnswerAtOnce(response) ? quick.route.answer(request, chunk.toString()) : undefined;
         if (body !== undefined) return quick.head.send(response, correlationIdOf(request.headers), body);
-        request.pause();
-        request.unshift(chunk);
+        if (chunk) request.unshift(chunk);
         behind(request, response);
       };
+      // By then, all that arrived together with the headers can be read.
+      process.nextTick(() => (request.readableLength > 0 ? look() : request.once('readable', look)));
     };
   }
 }
