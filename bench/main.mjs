@@ -1,8 +1,66 @@
+/**
+ * Measures the broker beside what one would have without it.
+ *   npm run bench                  all sections but those that take long, about six minutes
+ *   npm run bench -- <section> …   those only
+ *   npm run bench -- --help        which there are
+ * What was found goes to docs/performance.json, .md and images; with BENCH_WRITE=0 nowhere.
+ */
+import { benchColdCallers } from './cold-callers.mjs';
 import { benchHotPath } from './hot-path.mjs';
-import { benchColdCallers, benchListing, benchRenewals } from './replicas.mjs';
+import { benchLatency } from './latency.mjs';
+import { benchProfile } from './profile.mjs';
+import { benchListing, benchRenewals } from './replicas.mjs';
+import { printSection, writeReport } from './report.mjs';
+import { benchStart } from './start.mjs';
+import { benchSteady } from './steady.mjs';
+import { benchUpstreamCalls } from './upstream-calls.mjs';
 
-await benchHotPath();
-await benchColdCallers();
-await benchRenewals();
-await benchListing();
+const sections = [
+  { id: 'hot-path', about: 'requests per second beside bare servers and a textbook service', run: benchHotPath },
+  { id: 'latency', about: 'p99 at half the top rate beside bare Fastify', run: benchLatency },
+  { id: 'cold', about: 'many cold callers at once, and the same without a broker', run: benchColdCallers },
+  {
+    id: 'upstream-calls',
+    about: 'calls to MobilePay per hour, simulated, and without a broker',
+    run: benchUpstreamCalls,
+  },
+  { id: 'start', about: 'from spawn to ready', run: benchStart },
+  { id: 'renewals', about: 'callers of a token that is being renewed', run: benchRenewals },
+  { id: 'listing', about: 'pages through 100,000 keys', run: benchListing },
+  { id: 'steady', about: 'the heap in ten minutes of load', run: benchSteady, onlyByName: true },
+  {
+    id: 'profile',
+    about: 'where the time goes on the hot path, and a flame graph',
+    run: benchProfile,
+    onlyByName: true,
+  },
+];
+
+const wanted = process.argv.slice(2);
+if (wanted.includes('--help')) {
+  console.log('npm run bench -- [section …]\n');
+  for (const { id, about, onlyByName } of sections) {
+    console.log(`  ${id.padEnd(16)}${about}${onlyByName ? ' (only if named)' : ''}`);
+  }
+  process.exit();
+}
+const unknown = wanted.filter((name) => !sections.some(({ id }) => id === name));
+if (unknown.length > 0) {
+  console.error(`no such section: ${unknown.join(', ')}; there are ${sections.map(({ id }) => id).join(', ')}`);
+  process.exit(2);
+}
+
+const startedAt = performance.now();
+const found = [];
+for (const { id, run, onlyByName } of sections) {
+  if (wanted.length > 0 ? !wanted.includes(id) : onlyByName) continue;
+  const section = await run();
+  found.push(section);
+  printSection(section);
+}
+await writeReport(
+  found,
+  sections.map(({ id }) => id),
+);
+console.log(`${found.length} sections in ${Math.round((performance.now() - startedAt) / 1_000)} s`);
 process.exit();

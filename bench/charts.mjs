@@ -1,0 +1,96 @@
+/** Charts as SVG, on a ground of their own, so that they can be read on a light page and on a dark one. */
+import * as echarts from 'echarts';
+
+const WIDTH = 720;
+const BAR_HEIGHT = 34;
+const INK = '#1f2328';
+const LINES = '#d0d7de';
+const COLOURS = ['#0969da', '#bc4c00', '#1a7f37', '#8250df', '#cf222e', '#57606a'];
+const base = {
+  animation: false,
+  backgroundColor: '#ffffff',
+  color: COLOURS,
+  textStyle: { fontFamily: 'system-ui, sans-serif', color: INK },
+};
+
+/** @param chart as a section has it: `{ name, title, kind, unit, items }` */
+export function svgOf(chart) {
+  switch (chart.kind) {
+    case 'bars':
+      return drawn(chart, bars(chart), 70 + chart.items.length * BAR_HEIGHT);
+    case 'lines':
+      return drawn(chart, lines(chart), 320);
+    default:
+      throw new Error(`no chart of the kind ${chart.kind}`);
+  }
+}
+
+function drawn({ name }, option, height) {
+  const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width: WIDTH, height });
+  chart.setOption({ ...base, ...option });
+  const svg = chart.renderToSVGString();
+  chart.dispose();
+  // The ids count the charts of a run: named after the chart, they are the same in each.
+  return `${svg.replaceAll(/zr\d+-/g, `${name}-`)}\n`;
+}
+
+/** Bars with their values, and a line from the lowest to the highest. */
+function bars({ title, unit, items }) {
+  const shown = items.toReversed();
+  const axis = { axisLabel: { color: INK, fontSize: 12 }, axisLine: { show: false }, axisTick: { show: false } };
+  return {
+    title: heading(`${title} (${unit})`),
+    grid: { left: 8, right: 64, top: 44, bottom: 12, containLabel: true },
+    xAxis: { type: 'value', ...axis, splitNumber: 4, splitLine: { lineStyle: { color: LINES } } },
+    yAxis: { type: 'category', data: shown.map(({ label }) => label), ...axis },
+    series: [
+      {
+        type: 'bar',
+        barWidth: 16,
+        data: shown.map(({ label, value }) => ({ value, itemStyle: { color: colourOf(label) } })),
+      },
+      {
+        type: 'custom',
+        z: 3,
+        data: shown.map(({ value, low, high }, i) => [low ?? value, high ?? value, i]),
+        renderItem: (_, api) => {
+          const [from, y] = api.coord([api.value(0), api.value(2)]);
+          const [to] = api.coord([api.value(1), api.value(2)]);
+          const { value } = shown[api.value(2)];
+          return {
+            type: 'group',
+            children: [
+              { type: 'line', shape: { x1: from, y1: y, x2: to, y2: y }, style: { stroke: INK, lineWidth: 1.5 } },
+              { type: 'text', x: to + 6, y: y - 6, style: { text: format(value), fill: INK, fontSize: 12 } },
+            ],
+          };
+        },
+      },
+    ],
+  };
+}
+
+function lines({ title, unit, items }) {
+  const axis = { type: 'value', axisLabel: { color: INK }, splitLine: { lineStyle: { color: LINES } } };
+  return {
+    title: heading(`${title} (${unit})`),
+    legend: { top: 28, left: 8, icon: 'rect', itemHeight: 3, textStyle: { color: INK } },
+    grid: { left: 8, right: 24, top: 64, bottom: 12, containLabel: true },
+    xAxis: { ...axis, splitLine: { show: false } },
+    yAxis: axis,
+    series: items.map(({ label, points }) => ({ type: 'line', name: label, data: points, showSymbol: false })),
+  };
+}
+
+function heading(text) {
+  return { text, left: 8, top: 8, textStyle: { color: INK, fontSize: 14, fontWeight: 600 } };
+}
+
+/** The broker's bars stand out. */
+function colourOf(label) {
+  return /^[cd] |broker/.test(label) ? COLOURS[0] : '#8c959f';
+}
+
+function format(value) {
+  return value >= 100 ? String(Math.round(value)) : value.toFixed(value >= 10 ? 1 : 2);
+}
