@@ -3,6 +3,8 @@ import * as echarts from 'echarts';
 
 const WIDTH = 720;
 const BAR_HEIGHT = 34;
+/** Of a character of a label at most, in pixels: the browser's font may be wider than what ECharts reckons with. */
+const CHARACTER = 7.2;
 const INK = '#1f2328';
 const LINES = '#d0d7de';
 const COLOURS = ['#0969da', '#bc4c00', '#1a7f37', '#8250df', '#cf222e', '#57606a'];
@@ -13,7 +15,7 @@ const base = {
   textStyle: { fontFamily: 'system-ui, sans-serif', color: INK },
 };
 
-/** @param chart as a section has it: `{ name, title, kind, unit, items }` */
+/** @param chart as a section has it: `{ name, title, kind, unit, items }`; `across` names the horizontal axis of lines */
 export function svgOf(chart) {
   switch (chart.kind) {
     case 'bars':
@@ -37,20 +39,24 @@ function drawn({ name }, option, height) {
 /** Bars with their values, and a line from the lowest to the highest. */
 function bars({ title, unit, items }) {
   const shown = items.toReversed();
+  const longest = Math.max(...items.map(({ label }) => label.length));
   const axis = { axisLabel: { color: INK, fontSize: 12 }, axisLine: { show: false }, axisTick: { show: false } };
   return {
     title: heading(`${title} (${unit})`),
-    grid: { left: 8, right: 64, top: 44, bottom: 12, containLabel: true },
-    xAxis: { type: 'value', ...axis, splitNumber: 4, splitLine: { lineStyle: { color: LINES } } },
+    grid: { left: 16 + longest * CHARACTER, right: 56, top: 44, bottom: 28 },
+    xAxis: { type: 'value', ...axis, max: 'dataMax', splitNumber: 4, splitLine: { lineStyle: { color: LINES } } },
     yAxis: { type: 'category', data: shown.map(({ label }) => label), ...axis },
     series: [
       {
         type: 'bar',
+        silent: true,
         barWidth: 16,
         data: shown.map(({ label, value }) => ({ value, itemStyle: { color: colourOf(label) } })),
       },
       {
         type: 'custom',
+        silent: true,
+        encode: { x: [0, 1], y: 2 },
         z: 3,
         data: shown.map(({ value, low, high }, i) => [low ?? value, high ?? value, i]),
         renderItem: (_, api) => {
@@ -70,15 +76,26 @@ function bars({ title, unit, items }) {
   };
 }
 
-function lines({ title, unit, items }) {
+function lines({ title, unit, across, items }) {
   const axis = { type: 'value', axisLabel: { color: INK }, splitLine: { lineStyle: { color: LINES } } };
   return {
     title: heading(`${title} (${unit})`),
-    legend: { top: 28, left: 8, icon: 'rect', itemHeight: 3, textStyle: { color: INK } },
-    grid: { left: 8, right: 24, top: 64, bottom: 12, containLabel: true },
-    xAxis: { ...axis, splitLine: { show: false } },
+    legend: { silent: true, top: 28, left: 8, icon: 'rect', itemHeight: 3, textStyle: { color: INK } },
+    grid: { left: 64, right: 32, top: 64, bottom: across ? 48 : 28 },
+    xAxis: {
+      ...axis,
+      splitLine: { show: false },
+      max: 'dataMax',
+      ...(across && { name: across, nameLocation: 'middle', nameGap: 26 }),
+    },
     yAxis: axis,
-    series: items.map(({ label, points }) => ({ type: 'line', name: label, data: points, showSymbol: false })),
+    series: items.map(({ label, points }) => ({
+      type: 'line',
+      name: label,
+      data: points,
+      showSymbol: false,
+      silent: true,
+    })),
   };
 }
 
@@ -92,5 +109,5 @@ function colourOf(label) {
 }
 
 function format(value) {
-  return value >= 100 ? String(Math.round(value)) : value.toFixed(value >= 10 ? 1 : 2);
+  return value >= 100 ? Math.round(value).toLocaleString('en') : value.toFixed(value >= 10 ? 1 : 2);
 }

@@ -18,7 +18,7 @@ const ROOMS = [
   { name: 'broker', starts: ['apps/', 'libs/'], colour: '#ffb77c' },
   { name: 'packages', starts: ['node_modules/'], colour: '#a5d6ff' },
   { name: 'Node', starts: ['node:'], colour: '#d0d7de' },
-  { name: 'native code, garbage collection', starts: [''], colour: '#e9d8fd' },
+  { name: 'native and generated code, garbage collection', starts: [''], colour: '#e9d8fd' },
 ];
 
 /**

@@ -61,9 +61,13 @@ function section({ a, b, c, shared, d, e, other }, all, rounds, redisAsked) {
     reached: atLeast === undefined ? null : median(ratios(x, y)) >= atLeast,
   });
   const figures = all.map((each) => ({
-    measure: `${each.name}: requests per second; processor time of each`,
+    measure: `${each.name}: requests per second; processor time of one; share of a core`,
     wanted: 'told',
-    found: `${spread(values(each, 'perSecond'), 0)}; ${spread(values(each, 'cpuUs'), 1)} µs`,
+    found: [
+      spread(values(each, 'perSecond'), 0),
+      `${spread(values(each, 'cpuUs'), 1)} µs`,
+      `${Math.round(median(values(each, 'cpu')) * 100)} %`,
+    ].join('; '),
     reached: null,
   }));
   const bars = (what) => all.map((each) => bar(each.name, values(each, what)));
@@ -105,7 +109,7 @@ function section({ a, b, c, shared, d, e, other }, all, rounds, redisAsked) {
       'a: node:http. b: Fastify with schemas for body and answer. c, d: the broker with vault, grants, metrics, rate limits, and the audit trail to a file. e: Nest on Express with a guard, the global ValidationPipe and one GET from Redis for each request.',
       loadNote,
       `Each server is under load for ${SECONDS} s in each of ${ROUNDS} rounds; who goes first in one round goes last in the next. Figures are medians of the rounds, with the lowest and the highest; a ratio is the median of the ratios of each round.`,
-      'The ratio by processor time is that of the microseconds that a request costs on the server: noise of the machine disturbs it least.',
+      'A server that got less than its core was held back by others on this machine. The ratio by processor time is that of the microseconds that a request costs on the server: noise of the machine disturbs it least.',
     ],
   };
 }

@@ -29,7 +29,7 @@ export async function benchProfile() {
   await stopAll(server, sandbox);
   const [file] = readdirSync(profiles);
   const tree = readProfile(JSON.parse(readFileSync(join(profiles, file), 'utf8')), { fromUs, toUs });
-  const title = `Hot path of the broker: ${Math.round(tree.us / 1_000)} ms of processor time`;
+  const title = 'Where the time of the hot path goes';
   writeImage(IMAGE, flameGraph(tree, title));
   const percent = (share) => `${(share * 100).toFixed(1)} %`;
   return {
@@ -37,7 +37,7 @@ export async function benchProfile() {
     title: 'Where the time goes',
     ran: new Date().toISOString(),
     rows: roomShares(tree).map(({ name, share }) => ({
-      measure: `time in code of its own: ${name}`,
+      measure: `itself, by whose code it is: ${name}`,
       wanted: 'told',
       found: percent(share),
       reached: null,

@@ -68,6 +68,7 @@ function section(samples, requests) {
         title: 'Heap after a collection',
         kind: 'lines',
         unit: 'MB',
+        across: 'minutes',
         items: [{ label: 'heap', points: samples.map((bytes, i) => [i + 1, Number(inMb(bytes))]) }],
       },
     ],

@@ -89,6 +89,7 @@ function section(atHours, callers) {
         title: `Calls for ${MERCHANTS} merchants, ${REPLICAS} replicas`,
         kind: 'lines',
         unit: 'calls',
+        across: 'hours',
         items: [
           line('broker', 'broker'),
           line('own tokens, renewed late', 'late'),
