@@ -44,7 +44,14 @@ function bars({ title, unit, items }) {
   return {
     title: heading(`${title} (${unit})`),
     grid: { left: 16 + longest * CHARACTER, right: 56, top: 44, bottom: 28 },
-    xAxis: { type: 'value', ...axis, max: 'dataMax', splitNumber: 4, splitLine: { lineStyle: { color: LINES } } },
+    xAxis: {
+      type: 'value',
+      ...axis,
+      axisLabel: { ...axis.axisLabel, showMaxLabel: false },
+      max: 'dataMax',
+      splitNumber: 4,
+      splitLine: { lineStyle: { color: LINES } },
+    },
     yAxis: { type: 'category', data: shown.map(({ label }) => label), ...axis },
     series: [
       {

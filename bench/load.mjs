@@ -20,7 +20,7 @@ const wrk = await findWrk();
 /** How the load came, as a sentence. */
 export const loadNote = wrk
   ? `Load comes from wrk, one thread and ${CONNECTIONS} connections${cores ? ', on another core than the server' : ''}.`
-  : 'wrk was not to be had: load comes from autocannon, which is slower than some of the servers. The ratios are too near to 1.';
+  : 'wrk was not to be had: load comes from autocannon, which is slower than some of the servers, so that ratios come out too near to 1, and tells times in whole ms.';
 
 /**
  * Puts a server under load for some seconds.

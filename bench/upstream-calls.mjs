@@ -2,7 +2,7 @@
  * Calls to the upstream, counted over simulated hours: the real core on replicas that share a simulated Redis, and as many
  * replicas that keep their own tokens. The same callers come to both at the same instants.
  */
-import { tokenKey } from '../dist/libs/token/src/index.js';
+import { defaultPolicy, tokenKey } from '../dist/libs/token/src/index.js';
 import { SimulatedRedis } from '../dist/test/simulation/redis.js';
 import { Replica } from '../dist/test/simulation/replica.js';
 import { SimulatedUpstream } from '../dist/test/simulation/upstream.js';
@@ -18,8 +18,6 @@ const EVERY_MS = 60_000;
 const HOUR_MS = 3_600_000;
 const LAG_MS = 2;
 const MARGIN_MS = 60_000;
-/** A careful service renews ahead as well, so that nobody waits: as early as the broker. */
-const AHEAD = 0.75;
 const AT_MOST = 1 / 7;
 
 export async function benchUpstreamCalls() {
@@ -32,7 +30,8 @@ export async function benchUpstreamCalls() {
     (_, i) => new Replica(world, redis, upstream, `replica-${i}`, LAG_MS),
   );
   const keys = Array.from({ length: MERCHANTS }, (_, i) => keyOf(`DK${String(i).padStart(8, '0')}`));
-  const own = { late: new OwnTokens(MARGIN_MS), ahead: new OwnTokens((1 - AHEAD) * LIFE_MS) };
+  // A careful service renews ahead as well, so that nobody waits: as early as the broker.
+  const own = { late: new OwnTokens(MARGIN_MS), ahead: new OwnTokens((1 - defaultPolicy.refreshAt) * LIFE_MS) };
   let callers = 0;
   let failed = 0;
   for (const [r, { broker }] of replicas.entries()) {
@@ -99,7 +98,7 @@ function section(atHours, callers) {
     ],
     notes: [
       `${HOURS} hours on a simulated clock, ${callers} callers at each of the three, one a minute for each merchant and replica on average; tokens live ${LIFE_MS / 1_000} s.`,
-      'The broker is the real core with its defaults, on a simulated Redis and network. It renews at three quarters of a life less up to two minutes, so a token is used for less of its life than one that is renewed when it has nearly run out.',
+      `The broker is the real core with its defaults, on a simulated Redis and network. It renews at ${defaultPolicy.refreshAt} of a life, less up to ${defaultPolicy.refreshJitterMs / 1_000} s, so a token is used for less of its life than one that is renewed when it has nearly run out.`,
     ],
   };
 }
