@@ -5,6 +5,9 @@
  *   npm run bench -- --help        which there are
  * What was found goes to docs/performance.json, .md and images; with BENCH_WRITE=0 nowhere.
  */
+import { cpus } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import { benchColdCallers } from './cold-callers.mjs';
 import { benchHotPath } from './hot-path.mjs';
 import { benchLatency } from './latency.mjs';
@@ -50,11 +53,14 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 
+/** More than this, and it is said at once. */
+const BUSY = 0.1;
 const startedAt = performance.now();
 const found = [];
 for (const { id, run, onlyByName } of sections) {
   if (wanted.length > 0 ? !wanted.includes(id) : onlyByName) continue;
-  const section = await run();
+  const busy = await busyShare();
+  const section = { ...(await run()), busy };
   found.push(section);
   printSection(section);
 }
@@ -64,3 +70,20 @@ await writeReport(
 );
 console.log(`${found.length} sections in ${Math.round((performance.now() - startedAt) / 1_000)} s`);
 process.exit();
+
+/** How much of the processor is in use, 0 to 1, while nothing of ours runs: by others, who disturb what follows. */
+async function busyShare() {
+  const before = cpus();
+  await sleep(1_000);
+  const sum = { idle: 0, all: 0 };
+  for (const [i, { times }] of cpus().entries()) {
+    for (const [name, ms] of Object.entries(times)) {
+      const spent = ms - before[i].times[name];
+      sum.all += spent;
+      if (name === 'idle') sum.idle += spent;
+    }
+  }
+  const share = 1 - sum.idle / sum.all;
+  if (share > BUSY) console.log(`Others use ${Math.round(share * 100)} % of the processor: expect noise.`);
+  return Number(share.toFixed(2));
+}

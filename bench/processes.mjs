@@ -97,11 +97,12 @@ export function median(values) {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
 }
 
-/** "1.42 (1.35 to 1.51)": the median, and from where to where the values lie. */
+/** "1.42 (1.35 to 1.51)": the median, and from where to where the values lie, unless they are all the same. */
 export function spread(values, digits = 2) {
-  const [middle, low, high] = [median(values), Math.min(...values), Math.max(...values)];
-  const shown = (value) => value.toFixed(digits);
-  return `${shown(middle)} (${shown(low)} to ${shown(high)})`;
+  const [middle, low, high] = [median(values), Math.min(...values), Math.max(...values)].map((value) =>
+    value.toFixed(digits),
+  );
+  return low === high ? middle : `${middle} (${low} to ${high})`;
 }
 
 /** @returns the credentials of a client that the sandbox knows from now on */

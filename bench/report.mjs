@@ -67,13 +67,13 @@ ${sections.map((section) => sectionText(section, machine)).join('\n\n')}
 `;
 }
 
-function sectionText({ id, title, ran, rows, charts, notes, table: more, images = [], machine }, current) {
+function sectionText({ id, title, ran, rows, charts, notes, table: more, images = [], machine, busy }, current) {
   const elsewhere =
     JSON.stringify(machine) === JSON.stringify(current) ? '' : `, on another machine or version:\n\n${list(machine)}`;
   const pictures = [...charts.map((chart) => [chart.title, `performance-${chart.name}.svg`]), ...images];
   const parts = [
     `## ${title}`,
-    `\`npm run bench -- ${id}\`, run on ${ran.slice(0, 10)}${elsewhere}`,
+    `\`npm run bench -- ${id}\`, run on ${ran.slice(0, 10)}; just before, others used ${Math.round(busy * 100)} % of the processor${elsewhere}`,
     ...notes,
     rows.length > 0 &&
       table(
