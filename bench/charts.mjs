@@ -32,8 +32,10 @@ function drawn({ name }, option, height) {
   chart.setOption({ ...base, ...option });
   const svg = chart.renderToSVGString();
   chart.dispose();
-  // The ids count the charts of a run: named after the chart, they are the same in each.
-  return `${svg.replaceAll(/zr\d+-/g, `${name}-`)}\n`;
+  // The ids count all that was drawn in a run: counted by themselves, they are the same in each.
+  const ids = new Map();
+  const named = (id) => ids.get(id) ?? ids.set(id, `${name}-${ids.size}`).get(id);
+  return `${svg.replaceAll(/zr\d+-[a-z]+-?\d+/g, named)}\n`;
 }
 
 /** Bars with their values, and a line from the lowest to the highest. */

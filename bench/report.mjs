@@ -58,10 +58,7 @@ ${list(machine)}
 
 ## At a glance
 
-${table(
-  ['Measure', 'Wanted', 'Found', ''],
-  aims.map((row) => [row.measure, row.wanted, row.found, mark(row)]),
-)}
+${rowsTable(aims)}
 
 ${sections.map((section) => sectionText(section, machine)).join('\n\n')}
 `;
@@ -75,15 +72,25 @@ function sectionText({ id, title, ran, rows, charts, notes, table: more, images 
     `## ${title}`,
     `\`npm run bench -- ${id}\`, run on ${ran.slice(0, 10)}; just before, others used ${Math.round(busy * 100)} % of the processor${elsewhere}`,
     ...notes,
-    rows.length > 0 &&
-      table(
-        ['Measure', 'Wanted', 'Found', ''],
-        rows.map((row) => [row.measure, row.wanted === 'told' ? '' : row.wanted, row.found, mark(row)]),
-      ),
+    rows.length > 0 && rowsTable(rows),
     ...pictures.map(([text, file]) => `![${text}](images/${file})`),
     more && table(more.head, more.rows),
   ];
   return parts.filter(Boolean).join('\n\n');
+}
+
+/** Only what was wanted somewhere has columns for it. */
+function rowsTable(rows) {
+  if (rows.every(({ wanted }) => wanted === 'told')) {
+    return table(
+      ['Measure', 'Found'],
+      rows.map(({ measure, found }) => [measure, found]),
+    );
+  }
+  return table(
+    ['Measure', 'Wanted', 'Found', ''],
+    rows.map((row) => [row.measure, row.wanted === 'told' ? '' : row.wanted, row.found, mark(row)]),
+  );
 }
 
 function mark({ wanted, reached }) {
