@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import {
+  cpuMs,
   freePort,
   importClient,
   launch,
@@ -26,11 +27,12 @@ export async function benchStart() {
   const alone = await starts('alone', sandbox, {});
   const shared = await starts('with Redis', sandbox, { REDIS_URL: redis.url });
   await stopAll(sandbox, redis);
+  const inSeconds = (times, what) => times.map((each) => each[what] / 1_000);
   const row = (name, times) => ({
     measure: `start to ready, ${name}`,
     wanted: `≤ ${WITHIN_MS / 1_000} s`,
-    found: `${spread(times.map((ms) => ms / 1_000))} s`,
-    reached: median(times) <= WITHIN_MS,
+    found: `${spread(inSeconds(times, 'ms'))} s; processor time ${spread(inSeconds(times, 'cpu'))} s`,
+    reached: median(inSeconds(times, 'ms')) <= WITHIN_MS / 1_000,
   });
   return {
     id: 'start',
@@ -39,7 +41,7 @@ export async function benchStart() {
     rows: [row('without Redis', alone), row('with Redis', shared)],
     charts: [],
     notes: [
-      `From the spawn of the process until GET /health/ready answers 200, asked every ${POLL_MS} ms; ${STARTS} starts each, with a vault of ${CLIENTS} clients; the median, the fastest and the slowest.`,
+      `From the spawn of the process until GET /health/ready answers 200, asked every ${POLL_MS} ms; ${STARTS} starts each, with a vault of ${CLIENTS} clients; the median, the fastest and the slowest. The processor time is of all threads: where it is less than the time by much, others held the start back.`,
     ],
   };
 }
@@ -55,10 +57,10 @@ async function starts(name, sandbox, env) {
     const child = launch(process.execPath, [entry], { PATH: process.env.PATH, ...settings, PORT });
     child.stdout.resume();
     await ready(`http://127.0.0.1:${PORT}/health/ready`, child);
-    times.push(performance.now() - startedAt);
+    times.push({ ms: performance.now() - startedAt, cpu: cpuMs(child) });
     await stopAll({ child });
   }
-  console.log(`  ${name}: ${times.map((ms) => `${Math.round(ms)} ms`).join(', ')}`);
+  console.log(`  ${name}: ${times.map(({ ms }) => `${Math.round(ms)} ms`).join(', ')}`);
   return times;
 }
 
