@@ -80,7 +80,7 @@ function section(atHours, callers) {
         '≤ 1/7',
         AT_MOST,
       ),
-      row('against f if it renews as early as the broker, so that nobody waits', 'ahead', 'told'),
+      row('the same, if f renews as early as the broker, so that nobody waits', 'ahead', '≤ 1/7', AT_MOST),
     ],
     charts: [
       {

@@ -21,7 +21,7 @@ const LONGEST_BODY = 2_048;
  * if nobody had seen it, body and all. So it can only be quicker, never laxer: it says yes where the route behind it says
  * yes, by the same functions, and never says no.
  *
- * Measured beside the same routes in Nest and Fastify: see docs/performance.md.
+ * By processor time it serves twice as many as the same routes in Nest and Fastify: ADR 16, docs/performance.md.
  */
 export class Front {
   readonly #routes = new Map<string, { readonly route: QuickRoute; readonly head: QuickHead }>();
