@@ -30,7 +30,7 @@ export type Count = (typeof COUNTS)[number];
  * Round trips that `RedisTokenStore` makes for a step, one after another, and scripts that it runs by EVALSHA, two of
  * them at once where it can: `lead` is acquire, then enter and index; `full` gives the lease back by fail; `commit` is
  * commit, then leave and index; `renew` is renew and extend; `fail` is leave, then fail.
- * A spec of the bench's own checks the number of scripts against a real Redis.
+ * `npm run simulate` checks the scripts against a real Redis.
  */
 export const COST: Readonly<Record<Step, { readonly roundTrips: number; readonly scripts: number }>> = {
   hit: { roundTrips: 1, scripts: 1 },
