@@ -68,8 +68,9 @@ export async function simulateDay(model: Model, onHour: (hour: number) => void =
     return broker;
   });
 
-  const ask = (key: TokenKey): true | void => {
-    const broker = brokers[Math.floor(timeline.random() * brokers.length)]!;
+  const choices = Math.min(model.replicasPerKey ?? brokers.length, brokers.length);
+  const ask = (key: TokenKey, index: number): true | void => {
+    const broker = brokers[(index + Math.floor(timeline.random() * choices)) % brokers.length]!;
     tally.add('requests');
     const held = broker.find(key, 0);
     if (!held) return void waitFor(broker, key);
@@ -82,16 +83,16 @@ export async function simulateDay(model: Model, onHour: (hour: number) => void =
     await broker.get(key, 0).catch(() => tally.add('refused'));
     tally.addWait(timeline.nowMs - sinceMs);
   };
-  const askLater = (key: TokenKey, shiftMs: number): void => {
+  const askLater = (key: TokenKey, index: number, shiftMs: number): void => {
     const atMs = nextRequestAtMs(model, shiftMs, timeline.nowMs, timeline.random);
     if (atMs === undefined || atMs > model.hours * HOUR_MS) return;
     timeline.after(atMs - timeline.nowMs, () => {
-      askLater(key, shiftMs);
-      return ask(key);
+      askLater(key, index, shiftMs);
+      return ask(key, index);
     });
   };
   const spreadMs = model.spreadMinutes * 60_000;
-  for (const key of keys) askLater(key, timeline.between(-spreadMs, spreadMs));
+  for (const [index, key] of keys.entries()) askLater(key, index, timeline.between(-spreadMs, spreadMs));
 
   let heldAtMost = 0;
   let storedAtMost = 0;

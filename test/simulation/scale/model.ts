@@ -7,6 +7,8 @@ export interface Model {
   /** How many keys are simulated: whole clients, so that what keys share is shared in the sample as well. */
   readonly sample: number;
   readonly replicas: number;
+  /** Among how many of them a load balancer spreads the requests for one key. Absent for all. */
+  readonly replicasPerKey?: number;
   /** For each key and hour in which its shop is open, on average. */
   readonly requestsPerKeyPerHour: number;
   /** Hours of the day, 0 to 24. */

@@ -116,6 +116,7 @@ export class RemoteRedis {
       if (listener.concerns(message.id)) this.timeline.after(this.#wayMs(), () => listener.hear(message));
       else others.push(listener);
     }
+    this.tally.add('wanted_deliveries', this.#listeners.length - others.length);
     // They hear it as well, all at once: each for itself would only be more to do here.
     this.timeline.after(this.#wayMs(), () => {
       for (const listener of others) listener.hear(message);

@@ -21,6 +21,7 @@ export const COUNTS = [
   'duplicates',
   'messages',
   'deliveries',
+  'wanted_deliveries',
 ] as const;
 
 export type Step = (typeof STEPS)[number];
