@@ -29,7 +29,7 @@ export function figuresOf(day) {
     waits: day.waits,
     held: day.heldAtMost * factor,
     stored: day.storedAtMost * factor,
-    /** Each step, per second of that quarter. */
+    // Each step, per second of that quarter.
     steps: Object.fromEntries(STEPS.map((step) => [step, (quarters[step][busiest] * factor) / QUARTER_S])),
   };
 }

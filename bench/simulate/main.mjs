@@ -3,10 +3,10 @@ import { readFileSync, writeFileSync } from 'node:fs';
 
 import { join } from 'node:path';
 
+import { limitsOf, redisLoad } from '../../dist/test/simulation/scale/limits.js';
 import { COST } from '../../dist/test/simulation/scale/tally.js';
 import { root } from '../processes.mjs';
 import { simulateAll } from './growth.mjs';
-import { limitsOf, redisLoad } from './limits.mjs';
 import { measureMemory } from './memory-cost.mjs';
 import { HELP, OptionError, readOptions } from './options.mjs';
 import { measureRedis } from './redis-costs.mjs';
@@ -17,7 +17,10 @@ const MARK = (name, end) => `<!-- ${end ? 'end of ' : ''}simulation: ${name} -->
 
 async function main() {
   const options = readOptions(process.argv.slice(2));
-  if (options.help) return void process.stdout.write(HELP);
+  if (options.help) {
+    process.stdout.write(HELP);
+    return;
+  }
   const startedAt = performance.now();
   const say = (text, isPassing = false) => {
     const seconds = ((performance.now() - startedAt) / 1_000).toFixed(0).padStart(4);
@@ -37,7 +40,7 @@ async function main() {
     const limits = costs && limitsIn(found, costs, memory, options);
     process.stdout.write(`${JSON.stringify({ options, memory, costs, ...found, limits, seconds }, null, 2)}\n`);
   } else {
-    process.stdout.write(`${sections.map((section) => textOf(section)).join('\n')}`);
+    process.stdout.write(sections.map((section) => textOf(section)).join('\n'));
   }
 }
 
@@ -45,7 +48,7 @@ function limitsIn({ profiles, replicas }, costs, memory, options) {
   return Object.entries(profiles).map(([name, profile]) => ({
     profile: name,
     redis: redisLoad(profile, costs),
-    limits: limitsOf({ profile, series: replicas[name], costs, memory, options }),
+    limits: limitsOf(profile, replicas[name], { ...options, ...memory, costs }),
   }));
 }
 

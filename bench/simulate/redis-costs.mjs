@@ -153,10 +153,12 @@ async function measureBoard(bench, replicas) {
     const tell = (i) => board.tell({ report: reportOf(i % count), counts, events: [] });
     for (let i = 0; i < count; i += 1) await patiently(() => tell(i));
     const tells = 2 * Math.min(count, 200);
+    const startedAt = process.cpuUsage();
     const { us, outBytes } = await measured(bench.info, async () => {
       for (let i = 0; i < tells; i += 1) await patiently(() => tell(i));
     });
-    found.push({ count, us: us / tells, outBytes: outBytes / tells });
+    const { user, system } = process.cpuUsage(startedAt);
+    found.push({ count, us: us / tells, outBytes: outBytes / tells, replicaUs: (user + system) / tells });
   }
   const events = 100;
   const write = Array.from({ length: events }, (_, i) => ({ agoMs: 0, event: eventOf(i) }));

@@ -1,7 +1,7 @@
 /** What the simulation found, as tables that read in a terminal and in Markdown. */
+import { boardOf, keysPerClient, limitsOf, redisLoad, sumOf } from '../../dist/test/simulation/scale/limits.js';
 import { COST } from '../../dist/test/simulation/scale/tally.js';
 import { growthOf } from './growth.mjs';
-import { boardOf, keysPerClient, limitsOf, redisLoad, sum } from './limits.mjs';
 
 /** @returns sections by name: a title, tables and sentences */
 export function reportOf(found, costs, memory, options) {
@@ -61,6 +61,7 @@ function dayOf({ quiet, busy }, memory, costs, options) {
     ['records in Redis, at most', ...both(({ stored }) => short(stored))],
   ];
   if (costs) rows.push(['memory of Redis for them', ...both(({ stored }) => size(stored * costs.recordBytes))]);
+  const unmeasured = 'There was no redis-server to measure: what Redis needs for this, and where it ends, is left out.';
   return {
     tables: [rows],
     notes: [
@@ -69,6 +70,7 @@ function dayOf({ quiet, busy }, memory, costs, options) {
         `${model.redisMs.most} ms. Simulated: ${full(model.sample)} keys on all replicas, request by request and ` +
         `message by message; the rest is scaled. The peak is the busiest quarter of an hour.`,
       `A key takes ${full(memory.bytesPerKey)} bytes of a replica's heap with a token of ${full(options.tokenBytes)} bytes, measured.`,
+      ...(costs ? [] : [unmeasured]),
     ],
   };
 }
@@ -201,7 +203,7 @@ function costsSection({ version, costs, shared, recordBytes, delivery, board }) 
 function limitsSection(found, costs, memory, options) {
   const both = ['quiet', 'busy'].map((name) => {
     const profile = found.profiles[name];
-    const limits = limitsOf({ profile, series: found.replicas[name], costs, memory, options });
+    const limits = limitsOf(profile, found.replicas[name], { ...options, ...memory, costs });
     return { name, profile, limits, load: redisLoad(profile, costs) };
   });
   const load = [
@@ -211,8 +213,8 @@ function limitsSection(found, costs, memory, options) {
       ['messages to all replicas', 'fanOut'],
       ['reports of replicas', 'board'],
     ].map(([title, part]) => [title, ...both.map(({ load: { thread } }) => percent(thread[part]))]),
-    ['all of it', ...both.map(({ load: { thread } }) => percent(sum(thread)))],
-    ['bytes out, per second', ...both.map(({ load: { outBytes } }) => size(sum(outBytes)))],
+    ['all of it', ...both.map(({ load: { thread } }) => percent(sumOf(thread)))],
+    ['bytes out, per second', ...both.map(({ load: { outBytes } }) => size(sumOf(outBytes)))],
     ['of them reports of replicas', ...both.map(({ load: { outBytes } }) => size(outBytes.board))],
   ];
   const { keys, replicas } = both[0].profile.model;

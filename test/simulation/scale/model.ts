@@ -22,7 +22,7 @@ export interface Model {
   readonly upstreamMs: number;
   /** One round trip to Redis, in ms. */
   readonly redisMs: { readonly least: number; readonly most: number };
-  /** When the simulation ends, in hours after midnight. */
+  /** When the simulation ends, in hours after midnight: a multiple of a quarter. */
   readonly hours: number;
   readonly seed: number;
 }
