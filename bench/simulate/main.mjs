@@ -3,6 +3,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 
 import { join } from 'node:path';
 
+import { format, resolveConfig } from 'prettier';
+
 import { limitsOf, redisLoad } from '../../dist/test/simulation/scale/limits.js';
 import { COST } from '../../dist/test/simulation/scale/tally.js';
 import { root } from '../processes.mjs';
@@ -32,7 +34,7 @@ async function main() {
   if (costs) checkScripts(costs);
   const found = await simulateAll(options, say);
   const sections = reportOf(found, costs, memory, options);
-  if (options.write) writeDocs(sections);
+  if (options.write) await writeDocs(sections);
   const seconds = Math.round((performance.now() - startedAt) / 1_000);
   const resident = Math.round(process.resourceUsage().maxRSS / 1_024);
   say(`done, ${resident} MB at most`);
@@ -63,7 +65,7 @@ function checkScripts({ costs }) {
 }
 
 /** Each section stands between two marks, in a document that is written by hand otherwise. */
-function writeDocs(sections) {
+async function writeDocs(sections) {
   let text = readFileSync(DOCS, 'utf8');
   for (const section of sections) {
     const [from, to] = [MARK(section.name, false), MARK(section.name, true)];
@@ -73,7 +75,8 @@ function writeDocs(sections) {
     const body = textOf({ title: '', tables, notes }).trim();
     text = `${text.slice(0, start + from.length)}\n\n${body}\n\n${text.slice(end)}`;
   }
-  writeFileSync(DOCS, text);
+  const style = await resolveConfig(DOCS);
+  writeFileSync(DOCS, await format(text, { ...style, filepath: DOCS }));
 }
 
 try {

@@ -195,15 +195,16 @@ function costsSection({ version, costs, shared, recordBytes, delivery, board }) 
       `Measured with the real store and scripts against Redis ${version} on this machine, one command under way on each ` +
         `of 16 connections. A record takes ${full(recordBytes)} bytes of Redis' memory, with its place in the list of keys.`,
       `Of a refresh, which is a lease and a token stored, ${full(shared.us)} µs lie in slots of a cluster that all keys share.`,
+      `A report costs the replica itself ${full(board.tells[1].replicaUs)} µs when there are ${board.tells[1].count} of them.`,
       `A thread like this one is full with ${full(1e6 / costs.hit.us)} tokens taken over per second, and nothing else.`,
     ],
   };
 }
 
-function limitsSection(found, costs, memory, options) {
+function limitsSection({ profiles, replicas: series }, costs, memory, options) {
   const both = ['quiet', 'busy'].map((name) => {
-    const profile = found.profiles[name];
-    const limits = limitsOf(profile, found.replicas[name], { ...options, ...memory, costs });
+    const profile = profiles[name];
+    const limits = limitsOf(profile, series[name], { ...options, ...memory, costs });
     return { name, profile, limits, load: redisLoad(profile, costs) };
   });
   const load = [
@@ -215,26 +216,29 @@ function limitsSection(found, costs, memory, options) {
     ].map(([title, part]) => [title, ...both.map(({ load: { thread } }) => percent(thread[part]))]),
     ['all of it', ...both.map(({ load: { thread } }) => percent(sumOf(thread)))],
     ['bytes out, per second', ...both.map(({ load: { outBytes } }) => size(sumOf(outBytes)))],
+    ['of them messages', ...both.map(({ load: { outBytes } }) => size(outBytes.fanOut))],
     ['of them reports of replicas', ...both.map(({ load: { outBytes } }) => size(outBytes.board))],
   ];
-  const { keys, replicas } = both[0].profile.model;
+  const { keys, replicas } = profiles.quiet.model;
   const limits = [
     ['', 'used', `full at so many keys, ${replicas} replicas`, `full at so many replicas, ${short(keys)} keys`],
     ...both.flatMap(({ name, limits: each }) =>
       each.map((limit) => [`${limit.name}, ${name}`, percent(limit.used), where(limit.keys), where(limit.replicas)]),
     ),
   ];
-  return {
-    tables: [load, limits],
-    notes: both.map(({ name, limits: each }) => {
-      const first = each.toSorted((a, b) => b.used - a.used)[0];
-      return (
-        `First limit, ${name}: the ${first.name}, ${percent(first.used)} used; full at about ${where(first.keys)} keys ` +
-        `with ${replicas} replicas, or ${where(first.replicas)} replicas with ${short(keys)} keys.`
-      );
-    }),
-  };
+  const first = both.map(({ name, profile, limits: each }) => {
+    const [limit] = each.filter((one) => one.name !== WITHOUT_REPORTS).toSorted((a, b) => b.used - a.used);
+    return (
+      `First limit, ${name}: the ${limit.name}, ${percent(limit.used)} used; full at about ${where(limit.keys)} keys ` +
+      `with ${replicas} replicas, or ${where(limit.replicas)} replicas with ${short(keys)} keys. One client of ` +
+      `MobilePay's, wherever its keys are asked for, is at its limit of five calls at once with ` +
+      `${short(keysPerClient(profile))} keys.`
+    );
+  });
+  return { tables: [load, limits], notes: first };
 }
+
+const WITHOUT_REPORTS = 'thread of Redis without reports';
 
 function where(value) {
   if (value === undefined) return 'never';
@@ -256,10 +260,9 @@ function full(value) {
 
 /** Three figures at most: the model knows no more. */
 function short(value) {
-  if (value >= 999.5e6) return `${(value / 1e9).toPrecision(3)} thousand million`;
-  if (value >= 999.5e3) return `${(value / 1e6).toPrecision(3)} million`;
-  if (value >= 1_000) return full(Number(value.toPrecision(3)));
-  return value >= 100 || value === 0 ? value.toFixed(0) : value.toPrecision(2);
+  const rounded = Number(value.toPrecision(3));
+  if (rounded >= 1e6) return `${(rounded / 1e6).toLocaleString('en-US')} million`;
+  return rounded.toLocaleString('en-US');
 }
 
 function size(bytes) {
