@@ -53,7 +53,7 @@ export async function simulateAll({ model, quiet, busy }, say) {
     quiet: await run(`${quiet} requests per key and hour`, { requestsPerKeyPerHour: quiet }),
     busy: await run(`${busy} requests per key and hour`, { requestsPerKeyPerHour: busy }),
   };
-  const shares = [1 / 8, 1 / 4, 1 / 2, 1, 2];
+  const shares = [1 / 32, 1 / 8, 1 / 4, 1 / 2, 1, 2];
   const counts = [...new Set(shares.map((share) => Math.max(1, Math.round(model.replicas * share))))];
   const byReplicas = (requestsPerKeyPerHour) =>
     series(`${requestsPerKeyPerHour} requests, replicas:`, counts, (replicas) => ({

@@ -1,6 +1,5 @@
 /** Scale beyond this machine: the real core of many replicas against a simulated Redis and network. */
 import { readFileSync, writeFileSync } from 'node:fs';
-
 import { join } from 'node:path';
 
 import { format, resolveConfig } from 'prettier';

@@ -1,5 +1,14 @@
 /** What the simulation found, as tables that read in a terminal and in Markdown. */
-import { boardOf, keysPerClient, limitsOf, redisLoad, sumOf } from '../../dist/test/simulation/scale/limits.js';
+import { cpus } from 'node:os';
+
+import {
+  boardOf,
+  figuresAt,
+  keysPerClient,
+  limitsOf,
+  redisLoad,
+  sumOf,
+} from '../../dist/test/simulation/scale/limits.js';
 import { COST } from '../../dist/test/simulation/scale/tally.js';
 import { growthOf } from './growth.mjs';
 
@@ -14,6 +23,7 @@ export function reportOf(found, costs, memory, options) {
     sections.push(
       { name: 'costs', title: 'What Redis does for it', ...costsSection(costs) },
       { name: 'limits', title: 'Where it ends', ...limitsSection(found, costs, memory, options) },
+      { name: 'sizes', title: 'What other sizes need', ...sizesSection(found, costs, memory) },
     );
   }
   return sections;
@@ -192,7 +202,7 @@ function costsSection({ version, costs, shared, recordBytes, delivery, board }) 
   return {
     tables: [rows],
     notes: [
-      `Measured with the real store and scripts against Redis ${version} on this machine, one command under way on each ` +
+      `Measured with the real store and scripts against Redis ${version} on a machine with ${cpus()[0]?.model ?? 'an unknown processor'}, one command under way on each ` +
         `of 16 connections. A record takes ${full(recordBytes)} bytes of Redis' memory, with its place in the list of keys.`,
       `Of a refresh, which is a lease and a token stored, ${full(shared.us)} µs lie in slots of a cluster that all keys share.`,
       `A report costs the replica itself ${full(board.tells[1].replicaUs)} µs when there are ${board.tells[1].count} of them.`,
@@ -218,6 +228,7 @@ function limitsSection({ profiles, replicas: series }, costs, memory, options) {
     ['bytes out, per second', ...both.map(({ load: { outBytes } }) => size(sumOf(outBytes)))],
     ['of them messages', ...both.map(({ load: { outBytes } }) => size(outBytes.fanOut))],
     ['of them reports of replicas', ...both.map(({ load: { outBytes } }) => size(outBytes.board))],
+    ['of one core of a replica, for its reports', ...both.map(({ profile }) => percent(ownReports(profile, costs)))],
   ];
   const { keys, replicas } = profiles.quiet.model;
   const limits = [
@@ -238,11 +249,49 @@ function limitsSection({ profiles, replicas: series }, costs, memory, options) {
   return { tables: [load, limits], notes: first };
 }
 
+/** Making its reports and reading what the others say. */
+function ownReports({ model: { replicas }, steps }, { board }) {
+  return (boardOf(replicas, steps.commit).tells / replicas) * (board.tells[1].replicaUs / 1e6);
+}
+
+const SIZES = [
+  [10_000, 3],
+  [50_000, 6],
+  [200_000, 12],
+  [500_000, 25],
+  [1_000_000, 25],
+  [1_000_000, 50],
+  [1_000_000, 100],
+];
+
+/** Between the replicas of the series, and its keys scaled. */
+function sizesSection({ profiles, replicas: series }, costs, memory) {
+  const rows = SIZES.map(([keys, replicas]) => {
+    const both = ['quiet', 'busy'].map((name) => figuresAt(series[name], profiles[name], keys, replicas));
+    const [quiet, busy] = both.map((figures) => percent(sumOf(redisLoad(figures, costs).thread)));
+    const most = both[1];
+    const out = sumOf(redisLoad(most, costs).outBytes);
+    return [
+      full(keys),
+      replicas,
+      quiet,
+      busy,
+      size(out),
+      size(keys * costs.recordBytes),
+      size(most.held * memory.bytesPerKey),
+      short(most.steps.commit),
+    ];
+  });
+  const head = ['keys', 'replicas', 'thread of Redis, quiet', 'busy', 'bytes out per second, busy', 'memory of Redis'];
+  const more = ['keys in a replica, busy', 'calls of MobilePay per second at the peak, busy'];
+  return { tables: [[[...head, ...more], ...rows]], notes: [] };
+}
+
 const WITHOUT_REPORTS = 'thread of Redis without reports';
 
 function where(value) {
   if (value === undefined) return 'never';
-  return value === 0 ? 'any number' : short(value);
+  return value === 0 ? 'any number' : short(Math.round(value));
 }
 
 function times(factor) {

@@ -129,8 +129,8 @@ export function keysPerClient({
   return mostPerSecond / (calls.peak / model.keys);
 }
 
-/** Steps grow with keys, and with replicas as they do in the series. */
-function figuresAt(series: Series, base: Figures, keys: number, replicas: number): Figures {
+/** The same world with other numbers of keys and replicas: steps grow with keys, and with replicas as in the series. */
+export function figuresAt(series: Series, base: Figures, keys: number, replicas: number): Figures {
   const factor = keys / base.model.keys;
   const at = (figure: (figures: Figures) => number): number => {
     const here = between(series, base.model.replicas, figure);
