@@ -25,6 +25,7 @@ export function figuresOf(day) {
     messages: { day: perDay('messages'), peak: atPeak('messages') },
     deliveries: { day: perDay('deliveries'), peak: atPeak('deliveries') },
     wanted: totals.wanted_deliveries / totals.deliveries,
+    onDemand: 1 - totals.renewals_ahead / totals.upstream_calls,
     refused: totals.refused / totals.requests,
     waits: day.waits,
     held: day.heldAtMost * factor,

@@ -31,6 +31,7 @@ async function main() {
   const memory = await measureMemory({ tokenBytes: options.tokenBytes, say });
   const costs = await measureRedis({ replicas: options.model.replicas, tokenBytes: options.tokenBytes, say });
   if (costs) checkScripts(costs);
+  else if (options.write) throw new OptionError('--write needs a redis-server to measure');
   const found = await simulateAll(options, say);
   const sections = reportOf(found, costs, memory, options);
   if (options.write) await writeDocs(sections);

@@ -60,6 +60,7 @@ function dayOf({ quiet, busy }, memory, costs, options) {
     ],
     ['refused', ...both(({ refused }) => percent(refused))],
     ...rate('upstream calls', ({ calls }) => calls),
+    ['of them while a caller waited', ...both(({ onDemand }) => percent(onDemand))],
     ['of them beyond one per refresh', ...both(({ duplicates }) => short(duplicates))],
     ...rate('scripts run by Redis for tokens', ({ scripts }) => scripts),
     ['scripts for reports of replicas, per second at the peak', ...both((figures) => short(reportScripts(figures)))],
