@@ -20,7 +20,7 @@ import { median, send, startBrokers, startRedis, startSandbox, stopAll } from '.
 
 const KEYS = Number(process.env.BENCH_KEYS ?? 100_000);
 const TOKEN_BYTES = 1_024;
-const LIFE_MS = 3_600_000;
+const LIFE_MS = 1_000 * Number(process.env.BENCH_LIFE_SECONDS ?? 3_600);
 /** The share of its life after which a token is renewed: so old is the oldest. */
 const RENEWED_AT = 0.75;
 const UPSTREAM_MS = 50;
@@ -48,7 +48,9 @@ export async function benchManyKeys() {
   });
   const [broker] = brokers;
   const all = { broker, sandbox, redis };
-  console.log(`Many keys: ${KEYS} keys, tokens of ${TOKEN_BYTES} bytes that live for ${LIFE_MS / 1_000} s, one replica`);
+  console.log(
+    `Many keys: ${KEYS} keys, tokens of ${TOKEN_BYTES} bytes that live for ${LIFE_MS / 1_000} s, one replica`,
+  );
   const load = generator(broker, key);
 
   await send('POST', `${broker.url}/v1/tokens`, key, { client: 'bench', merchant_vat: vatOf(0) });
@@ -57,7 +59,9 @@ export async function benchManyKeys() {
   const idle = await quiet(all, IDLE_MS);
   const idleLoop = await ask(vitals, `/loop?ms=${IDLE_MS}`);
   const before = await ask(vitals, '/memory');
-  console.log(`  one key: ${mb(before.rss)} MB resident, ${share(idle.cpuShare)} of a core, loop p99 ${idleLoop.p99Ms} ms`);
+  console.log(
+    `  one key: ${mb(before.rss)} MB resident, ${share(idle.cpuShare)} of a core, loop p99 ${idleLoop.p99Ms} ms`,
+  );
 
   const loadedAt = performance.now();
   await fill(redis, vaultKeys, (vats) => askForAll(broker, key, vats, 2));
@@ -251,7 +255,14 @@ function generator({ url }, key) {
 async function underWrk(url, key, count) {
   const child = spawn(
     'wrk',
-    ['-t1', `-c${CONNECTIONS}`, `-d${ROUND_SECONDS}s`, '-s', join(import.meta.dirname, 'random-keys.lua'), `${url}/v1/tokens`],
+    [
+      '-t1',
+      `-c${CONNECTIONS}`,
+      `-d${ROUND_SECONDS}s`,
+      '-s',
+      join(import.meta.dirname, 'random-keys.lua'),
+      `${url}/v1/tokens`,
+    ],
     { env: { ...process.env, BENCH_KEY: key, BENCH_COUNT: String(count) }, stdio: ['ignore', 'pipe', 'inherit'] },
   );
   let text = '';
