@@ -42,6 +42,28 @@ it('sets one timer, however many are due', async () => {
   expect([clock.pendingTimers, agenda.size]).toEqual([0, 0]);
 });
 
+it('is late by 1 % at most, so that what is due at about the same time is handed out at once', async () => {
+  const { clock, agenda, item, struck } = setup();
+  const startMs = clock.now();
+  const delays = Array.from({ length: 4_000 }, (_, i) => 20_000 + 10 * i + 0.5);
+  for (const delayMs of delays) agenda.set(item(String(delayMs)), delayMs);
+  let wakeUps = 0;
+  const schedule = clock.schedule.bind(clock);
+  clock.schedule = (delayMs, action) => {
+    wakeUps += 1;
+    return schedule(delayMs, action);
+  };
+  await clock.advance(100_000);
+  expect(struck).toHaveLength(delays.length);
+  for (const [name, atMs] of struck) {
+    const lateMs = atMs - startMs - Number(name);
+    expect(lateMs).toBeGreaterThanOrEqual(0);
+    expect(lateMs).toBeLessThan(Math.min(250, Number(name) / 100) + 1);
+  }
+  // Those due in less than 25 s one by one, the others by the quarter of a second.
+  expect(wakeUps).toBeLessThan(500 + 4 * 36);
+});
+
 it('forgets what was taken out, and moves what is set again', async () => {
   const { clock, agenda, item, names } = setup();
   const [gone, later, sooner] = [item('gone'), item('later'), item('sooner')];

@@ -43,7 +43,7 @@ export interface TokenKey {
 }
 
 export function tokenKey(subject: TokenSubject): TokenKey {
-  return tokenKeysOf(subject)(subject.merchantVat, subject.scope);
+  return { ...tokenKeysOf(subject)(subject.merchantVat, subject.scope), subject };
 }
 
 /** Makes the keys of one client. What they have in common is computed and held once: with 100,000 keys that saves 300
