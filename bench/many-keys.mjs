@@ -1,133 +1,148 @@
 /**
  * 100,000 keys in one broker: what they cost in memory, whether they slow it down, and what it takes to renew them over
  * their life while nobody asks.
+ *
+ * BENCH_KEYS and BENCH_LIFE_SECONDS make it a shorter one.
  */
-import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { Redis } from 'ioredis';
 
 import { keyLabel, tokenIdOf, tokenKey } from '../dist/libs/token/src/index.js';
 import { KeyRing, Sealer } from '../dist/libs/vault/src/index.js';
-import { median, send, startBrokers, startRedis, startSandbox, stopAll } from './processes.mjs';
+import { CONNECTIONS, load, loadNote } from './load.mjs';
+import {
+  cores,
+  cpuMs,
+  folder,
+  launch,
+  median,
+  said,
+  send,
+  spread,
+  startBrokers,
+  startRedis,
+  startSandbox,
+  stopAll,
+} from './processes.mjs';
 
 const KEYS = Number(process.env.BENCH_KEYS ?? 100_000);
-const TOKEN_BYTES = 1_024;
 const LIFE_MS = 1_000 * Number(process.env.BENCH_LIFE_SECONDS ?? 3_600);
+const TOKEN_BYTES = 1_024;
 /** The share of its life after which a token is renewed: so old is the oldest. */
 const RENEWED_AT = 0.75;
 const UPSTREAM_MS = 50;
 const BATCH = 2_000;
-const CONNECTIONS = 32;
 const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 5);
 const ROUND_SECONDS = 2;
 /** Nobody asks: processor time first, then the event loop, as watching it costs processor time. */
 const QUIET_MS = 40_000;
 const LOOP_MS = 20_000;
 const IDLE_MS = 5_000;
+const BARE_MS = 10_000;
 
 export async function benchManyKeys() {
   const vaultKeys = KeyRing.generate('bench');
-  const vitals = join(tmpdir(), `vitals-${randomBytes(6).toString('hex')}.sock`);
-  const [sandbox, redis] = [
-    await startSandbox(UPSTREAM_MS, { SANDBOX_EXPIRES_IN: String(LIFE_MS / 1_000) }),
-    await startRedis(),
+  const vitals = join(folder, 'vitals.sock');
+  const others = { core: cores?.others };
+  const sandbox = await startSandbox(UPSTREAM_MS, { SANDBOX_EXPIRES_IN: String(LIFE_MS / 1_000) }, others);
+  const redis = await startRedis(others);
+  const settings = { REDIS_URL: redis.url, VAULT_KEYS: vaultKeys, BENCH_VITALS: vitals };
+  const nodeArgs = [
+    '--import',
+    join(import.meta.dirname, 'vitals.mjs'),
+    ...(process.env.BENCH_NODE_ARGS ?? '').split(' ').filter(Boolean),
   ];
-  const { brokers, key } = await startBrokers(1, sandbox, {
-    REDIS_URL: redis.url,
-    VAULT_KEYS: vaultKeys,
-    BENCH_VITALS: vitals,
-    NODE_OPTIONS: `--import ${join(import.meta.dirname, 'vitals.mjs')} ${process.env.BENCH_NODE_OPTIONS ?? ''}`,
-  });
+  const { brokers, key } = await startBrokers(1, sandbox, settings, { core: cores?.server, nodeArgs });
   const [broker] = brokers;
   const all = { broker, sandbox, redis };
   console.log(
     `Many keys: ${KEYS} keys, tokens of ${TOKEN_BYTES} bytes that live for ${LIFE_MS / 1_000} s, one replica`,
   );
-  const load = generator(broker, key);
+  const under = (count) => load(target(broker, key, count), { seconds: ROUND_SECONDS });
 
-  await send('POST', `${broker.url}/v1/tokens`, key, { client: 'bench', merchant_vat: vatOf(0) });
-  await load(1);
-  await setTimeout(1_000);
+  await askForAll(broker, key, [vatOf(0)], 2);
+  await under(1);
+  await sleep(1_000);
   const idle = await quiet(all, IDLE_MS);
   const idleLoop = await ask(vitals, `/loop?ms=${IDLE_MS}`);
   const before = await ask(vitals, '/memory');
-  console.log(
-    `  one key: ${mb(before.rss)} MB resident, ${share(idle.cpuShare)} of a core, loop p99 ${idleLoop.p99Ms} ms`,
-  );
+  console.log(`  one key: ${mb(before.rss)} MB resident, ${share(idle.cpu)} of a core, loop p99 ${idleLoop.p99Ms} ms`);
 
   const loadedAt = performance.now();
   await fill(redis, vaultKeys, (vats) => askForAll(broker, key, vats, 2));
-  const loadSeconds = (performance.now() - loadedAt) / 1_000;
   const after = await ask(vitals, '/memory');
   const perKey = { rss: (after.rss - before.rss) / KEYS, heap: (after.heapUsed - before.heapUsed) / KEYS };
   console.log(
-    `  loaded in ${loadSeconds.toFixed(0)} s: ${mb(after.rss)} MB resident,` +
+    `  loaded in ${Math.round((performance.now() - loadedAt) / 1_000)} s: ${mb(after.rss)} MB resident,` +
       ` per key ${Math.round(perKey.rss)} bytes resident, ${Math.round(perKey.heap)} in the heap`,
   );
 
   const rounds = [];
   for (let round = 1; round <= ROUNDS; round += 1) {
-    const counts = round % 2 ? [1, KEYS] : [KEYS, 1];
-    const rate = {};
-    for (const count of counts) rate[count] = await load(count);
-    rounds.push({ one: rate[1], many: rate[KEYS], ratio: rate[KEYS] / rate[1] });
-    console.log(`  round ${round}: one key ${Math.round(rate[1])}/s, ${KEYS} keys ${Math.round(rate[KEYS])}/s`);
+    const seen = {};
+    for (const count of round % 2 ? [1, KEYS] : [KEYS, 1]) seen[count] = await under(count);
+    const { [1]: one, [KEYS]: many } = seen;
+    rounds.push({ one, many, ratio: many.perSecond / one.perSecond, byCpu: one.cpuUs / many.cpuUs });
+    console.log(
+      `  round ${round}: one key ${Math.round(one.perSecond)}/s, ${KEYS} keys ${Math.round(many.perSecond)}/s`,
+    );
   }
-  const ratios = rounds.map(({ ratio }) => ratio).toSorted((a, b) => a - b);
-  const ratio = median(ratios);
 
-  await setTimeout(2_000);
+  await sleep(2_000);
   const alone = await quiet(all, QUIET_MS);
   const loop = await ask(vitals, `/loop?ms=${LOOP_MS}`);
   const end = await ask(vitals, '/memory');
-  const cpuPerRenewalMs = ((alone.cpuShare - idle.cpuShare) * QUIET_MS) / alone.renewals;
+  await stopAll(broker);
+  const perSecond = alone.renewals / (QUIET_MS / 1_000);
+  const bareCpu = await bareRenewals(redis, sandbox, perSecond);
   console.log(
-    `  nobody asks, ${QUIET_MS / 1_000} s: ${alone.renewals} renewals, ${share(alone.cpuShare)} of a core` +
-      ` (${cpuPerRenewalMs.toFixed(2)} ms a renewal; Redis ${share(alone.redisShare)}, sandbox ${share(alone.sandboxShare)});` +
-      ` loop delay p99 ${loop.p99Ms} ms, longest ${loop.longestMs}; resident at the end ${mb(end.rss)} MB\n`,
+    `  nobody asks, ${QUIET_MS / 1_000} s: ${alone.renewals} renewals, ${share(alone.cpu)} of a core; a bare process with as` +
+      ` many calls ${share(bareCpu)}; Redis ${share(alone.redisCpu)}, sandbox ${share(alone.sandboxCpu)};\n` +
+      `  loop delay p99 ${loop.p99Ms} ms, longest ${loop.longestMs}; resident at the end ${mb(end.rss)} MB\n`,
   );
-  const shown = { ratio, perKey, alone, loop };
-  await stopAll(broker, sandbox, redis);
-  rmSync(vitals, { force: true });
-  return section({ ...shown, before, after, end, idle, idleLoop, ratios, rounds, cpuPerRenewalMs });
+  await stopAll(sandbox, redis);
+  return section({ rounds, perKey, alone, perSecond, bareCpu, loop, before, after, end, idle, idleLoop });
 }
 
-function section({ ratio, ratios, rounds, perKey, alone, idle, loop, idleLoop, before, after, end, cpuPerRenewalMs }) {
-  const range = `${ratios[0].toFixed(2)} to ${ratios.at(-1).toFixed(2)}`;
-  const typical = (which) => Math.round(median(rounds.map((round) => round[which])));
+function section({ rounds, perKey, alone, perSecond, bareCpu, idle, loop, idleLoop, before, after, end }) {
+  const ratios = rounds.map(({ ratio }) => ratio);
+  const keys = KEYS.toLocaleString('en-US');
+  const ofLoad = (which) => {
+    const values = rounds.map((round) => Math.round(round[which].perSecond));
+    return { value: median(values), low: Math.min(...values), high: Math.max(...values) };
+  };
+  const cpuMsEach = ((alone.cpu - idle.cpu) * 1_000) / perSecond;
   return {
     id: 'many-keys',
     title: 'Many keys',
     ran: new Date().toISOString(),
     rows: [
       {
-        measure: `${shownCount(KEYS)} keys in memory against 1 key, requests per second`,
+        measure: `${keys} keys in memory against 1 key, requests per second`,
         wanted: '≥ 0.9',
-        found: `${ratio.toFixed(2)} (${range})`,
-        reached: ratio >= 0.9,
+        found: `${spread(ratios)}; by processor time ${spread(rounds.map(({ byCpu }) => byCpu))}`,
+        reached: median(ratios) >= 0.9,
       },
       {
-        measure: `${shownCount(KEYS)} keys, tokens of 1 KB: resident memory per key`,
+        measure: `${keys} keys, tokens of 1 KB: resident memory per key`,
         wanted: '≤ 2.5 KB',
         found: `${kb(perKey.rss)} KB (${kb(perKey.heap)} in the heap)`,
         reached: perKey.rss <= 2_500,
       },
       {
-        measure: `renewing ${shownCount(KEYS)} keys while nobody asks: processor time`,
+        measure: `renewing ${keys} keys while nobody asks: processor time`,
         wanted: '≤ 3 % of a core',
-        found: `${share(alone.cpuShare)} of a core (${share(idle.cpuShare)} with one key)`,
-        reached: alone.cpuShare <= 0.03,
+        found: `${share(alone.cpu)} (${share(idle.cpu)} with one key; a bare process with as many calls ${share(bareCpu)})`,
+        reached: alone.cpu <= 0.03,
       },
       {
-        measure: `renewing ${shownCount(KEYS)} keys while nobody asks: event loop delay p99`,
+        measure: `renewing ${keys} keys while nobody asks: event loop delay p99`,
         wanted: '≤ 10 ms',
         found: `${loop.p99Ms} ms (${idleLoop.p99Ms} with one key)`,
         reached: loop.p99Ms <= 10,
@@ -136,25 +151,25 @@ function section({ ratio, ratios, rounds, perKey, alone, idle, loop, idleLoop, b
     charts: [
       {
         name: 'many-keys',
-        title: `Requests per second, one key and ${shownCount(KEYS)}`,
+        title: `Requests per second, one key and ${keys}`,
         kind: 'bars',
         unit: 'requests/s',
         items: [
-          { label: 'one key', ...spread(rounds, 'one') },
-          { label: `${shownCount(KEYS)} keys`, ...spread(rounds, 'many') },
+          { label: 'one key', ...ofLoad('one') },
+          { label: `${keys} keys`, ...ofLoad('many') },
         ],
       },
     ],
     notes: [
-      `One broker with Redis; tokens of ${TOKEN_BYTES} characters that live for ${LIFE_MS / 1_000} s, their ages spread evenly from none to` +
-        ` ${RENEWED_AT * 100} % of that. The broker, Redis, the sandbox and the load generator share the machine.`,
-      `Load from ${hasWrk() ? 'wrk' : 'autocannon'} over ${CONNECTIONS} connections, one key or random ones, in turns: ${ROUNDS} rounds of` +
-        ` ${ROUND_SECONDS} s each; typical rates ${typical('one')}/s and ${typical('many')}/s.`,
-      `Memory is measured after garbage collection: ${mb(before.rss)} MB resident with one key, ${mb(after.rss)} MB with all,` +
-        ` ${mb(end.rss)} MB after the load and the renewals.`,
-      `With no callers for ${QUIET_MS / 1_000} s: ${alone.renewals} renewals, ${(alone.renewals / (QUIET_MS / 1_000)).toFixed(1)} a second, upstream` +
-        ` ${UPSTREAM_MS} ms; ${cpuPerRenewalMs.toFixed(2)} ms of processor time each. Redis took ${share(alone.redisShare)} of a core, the sandbox` +
-        ` ${share(alone.sandboxShare)}.`,
+      `One broker with Redis; tokens of ${TOKEN_BYTES} characters that live for ${LIFE_MS / 1_000} s, their ages spread evenly from none` +
+        ` to ${RENEWED_AT * 100} % of that; one caller, who has asked for each of them twice.`,
+      `${loadNote} One key or random ones, in turns, ${ROUNDS} rounds of ${ROUND_SECONDS} s each. Redis and the sandbox run on the load's core.`,
+      `Memory is measured after garbage collection: ${mb(before.rss)} MB resident with one key, ${mb(after.rss)} MB with all, ${mb(end.rss)} MB` +
+        ` after the load and the renewals.`,
+      `With no callers for ${QUIET_MS / 1_000} s: ${alone.renewals} renewals, ${perSecond.toFixed(1)} a second, by an upstream of ${UPSTREAM_MS} ms;` +
+        ` ${cpuMsEach.toFixed(2)} ms of processor time each. Redis took ${share(alone.redisCpu)} of a core, the sandbox` +
+        ` ${share(alone.sandboxCpu)}. A bare process that does nothing with the answers, four trips to Redis and one call by node:http` +
+        ` for each renewal, as many a second: ${share(bareCpu)}.`,
       `The event loop was watched for ${LOOP_MS / 1_000} s after that, every ${loop.resolutionMs} ms, which each delay contains: median` +
         ` ${loop.medianMs} ms, longest ${loop.longestMs} ms; with one key ${idleLoop.medianMs} and ${idleLoop.longestMs} ms.`,
     ],
@@ -246,78 +261,39 @@ function exchange(socket, text) {
   });
 }
 
-/** @returns what puts the broker under load for a round, asking for so many keys, and answers requests per second */
-function generator({ url }, key) {
-  return (count) => (hasWrk() ? underWrk(url, key, count) : underAutocannon(url, key, count));
-}
-
 /** The same script for one key and for many: it costs the generator the same. */
-async function underWrk(url, key, count) {
-  const child = spawn(
-    'wrk',
-    [
-      '-t1',
-      `-c${CONNECTIONS}`,
-      `-d${ROUND_SECONDS}s`,
-      '-s',
-      join(import.meta.dirname, 'random-keys.lua'),
-      `${url}/v1/tokens`,
-    ],
-    { env: { ...process.env, BENCH_KEY: key, BENCH_COUNT: String(count) }, stdio: ['ignore', 'pipe', 'inherit'] },
-  );
-  let text = '';
-  child.stdout.setEncoding('utf8').on('data', (more) => (text += more));
-  await once(child, 'close');
-  if (/Non-2xx|Socket errors/.test(text) || child.exitCode !== 0) throw new Error(`wrk: ${text}`);
-  return Number(/Requests\/sec:\s+([\d.]+)/.exec(text)[1]);
+function target({ url, child }, key, count) {
+  const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
+  const body = JSON.stringify({ client: 'bench', merchant_vat: 'DK#' });
+  return { name: 'broker', url, child, path: '/v1/tokens', headers, body, count };
 }
 
-async function underAutocannon(url, key, count) {
-  const { default: autocannon } = await import('autocannon');
-  const body = () => JSON.stringify({ client: 'bench', merchant_vat: vatOf(Math.floor(Math.random() * count)) });
-  const result = await autocannon({
-    url: `${url}/v1/tokens`,
-    connections: CONNECTIONS,
-    duration: ROUND_SECONDS,
-    requests: [
-      {
-        method: 'POST',
-        headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
-        setupRequest: (wanted) => ({ ...wanted, body: body() }),
-      },
-    ],
-  });
-  if (result.non2xx > 0 || result.errors > 0) throw new Error(`${result.non2xx} refused, ${result.errors} failed`);
-  return result.requests.total / result.duration;
-}
-
-function hasWrk() {
-  try {
-    execFileSync('which', ['wrk'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** What the processes did in a while in which nobody asks, as shares of a core. */
+/** What the processes did in a while in which nobody asks: renewals, and shares of a core. */
 async function quiet({ broker, redis, sandbox }, ms) {
   const calls = async () => (await send('GET', `${sandbox.url}/_sandbox/stats`, '')).token_calls;
   const all = [broker, redis, sandbox];
   const callsBefore = await calls();
   const startedAt = performance.now();
-  const cpuBefore = all.map(({ child }) => cpuMs(child.pid));
-  await setTimeout(ms);
+  const cpuBefore = all.map(({ child }) => cpuMs(child));
+  await sleep(ms);
   const spanMs = performance.now() - startedAt;
-  const [cpuShare, redisShare, sandboxShare] = all.map(({ child }, i) => (cpuMs(child.pid) - cpuBefore[i]) / spanMs);
-  return { renewals: (await calls()) - callsBefore, cpuShare, redisShare, sandboxShare };
+  const [cpu, redisCpu, sandboxCpu] = all.map(({ child }, i) => (cpuMs(child) - cpuBefore[i]) / spanMs);
+  return { renewals: (await calls()) - callsBefore, cpu, redisCpu, sandboxCpu };
 }
 
-/** CPU time that a process has used, in ms, to the nearest 10; NaN where there is no /proc. */
-function cpuMs(pid) {
-  if (!existsSync(`/proc/${pid}/stat`)) return Number.NaN;
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
-  return (Number(fields[11]) + Number(fields[12])) * 10;
+/** What as many calls cost a process that does nothing else, as a share of a core: the platform's part. */
+async function bareRenewals(redis, sandbox, perSecond) {
+  const script = join(import.meta.dirname, 'contenders/bare-renewals.mjs');
+  const url = `${sandbox.url}/integrator-authentication/connect/token`;
+  const args = [script, String(redis.port), url, perSecond.toFixed(1)];
+  const child = launch(process.execPath, args, { PATH: process.env.PATH }, cores?.server);
+  await said(child, /(started)/);
+  await sleep(2_000);
+  const [before, startedAt] = [cpuMs(child), performance.now()];
+  await sleep(BARE_MS);
+  const cpu = (cpuMs(child) - before) / (performance.now() - startedAt);
+  await stopAll({ child });
+  return cpu;
 }
 
 function ask(socketPath, path) {
@@ -336,11 +312,6 @@ function vatOf(index) {
   return `DK${String(index).padStart(8, '0')}`;
 }
 
-function spread(rounds, which) {
-  const values = rounds.map((round) => Math.round(round[which])).toSorted((a, b) => a - b);
-  return { value: median(values), low: values[0], high: values.at(-1) };
-}
-
 function share(part) {
   return `${(part * 100).toFixed(1)} %`;
 }
@@ -351,8 +322,4 @@ function kb(bytes) {
 
 function mb(bytes) {
   return Math.round(bytes / 1e6);
-}
-
-function shownCount(count) {
-  return count.toLocaleString('en-US');
 }

@@ -1,91 +1,8 @@
-/** What replicas do together: one call for many cold callers, renewals that nobody waits for, many keys listed. */
-import { once } from 'node:events';
-import { connect } from 'node:net';
-
+/** What replicas do together: renewals that nobody waits for, many keys listed. */
 import { Redis } from 'ioredis';
 
 import { keyLabel, tokenKey } from '../dist/libs/token/src/index.js';
-import { median, send, startBrokers, startRedis, startSandbox, stopAll, vat } from './processes.mjs';
-
-const REPLICAS = 6;
-const CALLERS = 100;
-const UPSTREAM_MS = 200;
-const COLD_ROUNDS = 9;
-
-export async function benchColdCallers() {
-  const [sandbox, redis] = [await startSandbox(UPSTREAM_MS), await startRedis()];
-  const { brokers, key } = await startBrokers(REPLICAS, sandbox, { REDIS_URL: redis.url });
-  console.log(
-    `Cold key: ${REPLICAS} replicas × ${CALLERS} callers, upstream of ${UPSTREAM_MS} ms, ${COLD_ROUNDS} keys`,
-  );
-  const callers = await Promise.all(
-    Array.from({ length: REPLICAS * CALLERS }, (_, i) => connected(brokers[i % REPLICAS].url)),
-  );
-  // The first calls of each connection and process are not what is measured.
-  for (let i = 1; i <= 3; i += 1) await coldRound(callers, key, sandbox, `FI0000000${i}`);
-  const slowest = [];
-  const control = [];
-  for (let round = 1; round <= COLD_ROUNDS; round += 1) {
-    const seen = await coldRound(callers, key, sandbox, `DK0000000${round}`);
-    slowest.push(seen.slowestMs);
-    // As many callers of the same key once more, which is in memory now: what this machine makes even of them.
-    const warm = await coldRound(callers, key, sandbox, `DK0000000${round}`);
-    control.push(warm.slowestMs);
-    console.log(
-      `  key ${round}: calls ${seen.calls}, tokens ${seen.tokens}, slowest caller ${seen.slowestMs} ms;` +
-        ` once more, from memory, ${warm.slowestMs} ms`,
-    );
-  }
-  const limit = UPSTREAM_MS + 50;
-  const typical = median(slowest);
-  console.log(
-    `  slowest caller ${typical} ms, median of ${COLD_ROUNDS}; wanted at most ${limit}: ${typical <= limit ? 'reached' : 'NOT reached'}\n` +
-      `  the same number of callers from memory: slowest ${median(control)} ms (600 requests at once, all of it on one machine)\n`,
-  );
-  for (const socket of callers) socket.destroy();
-  await stopAll(...brokers, sandbox, redis);
-}
-
-/** @returns what the callers saw who all ask at once, each on a connection of its own that is open already */
-async function coldRound(callers, key, sandbox, merchant_vat) {
-  const body = JSON.stringify({ client: 'bench', merchant_vat });
-  const head = `POST /v1/tokens HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer ${key}\r\nContent-Type: application/json\r\n`;
-  const text = Buffer.from(`${head}Content-Length: ${body.length}\r\n\r\n${body}`);
-  const answers = await Promise.all(callers.map((socket) => askOver(socket, text)));
-  const { clients } = await send('GET', `${sandbox.url}/_sandbox/stats`, '');
-  return {
-    calls: clients.find((each) => each.merchant_vat === merchant_vat).calls,
-    tokens: new Set(answers.map(({ body: answer }) => /"token_id":"([^"]+)"/.exec(answer)?.[1])).size,
-    slowestMs: Math.round(Math.max(...answers.map(({ ms }) => ms))),
-  };
-}
-
-/** The clients share two cores with all the servers: this one takes as little of them as it can, like wrk. */
-function askOver(socket, text) {
-  return new Promise((resolve, reject) => {
-    const startedAt = performance.now();
-    const chunks = [];
-    const read = (chunk) => {
-      chunks.push(chunk);
-      const all = Buffer.concat(chunks).toString('latin1');
-      const [headers, body] = all.split('\r\n\r\n', 2);
-      const [, length] = /content-length: (\d+)/i.exec(headers) ?? [];
-      if (body === undefined || body.length < Number(length)) return;
-      socket.off('data', read);
-      if (headers.startsWith('HTTP/1.1 200')) resolve({ body, ms: performance.now() - startedAt });
-      else reject(new Error(headers));
-    };
-    socket.on('data', read);
-    socket.write(text);
-  });
-}
-
-async function connected(url) {
-  const { hostname, port } = new URL(url);
-  const socket = connect(Number(port), hostname).setNoDelay();
-  await once(socket, 'connect');
-  return socket;
-}
+import { send, startBrokers, startRedis, startSandbox, stopAll, vat } from './processes.mjs';
 
 /** Callers of a token that is renewed every few seconds, beside callers of one that is not, at the same time. */
 export async function benchRenewals() {
@@ -99,12 +16,20 @@ export async function benchRenewals() {
   console.log(`Renewal: tokens of 6 s, renewed at 3 s by an upstream of ${upstreamMs} ms, ${seconds} s, two replicas`);
   const [a, b] = await Promise.all([renewing, steady].map((each) => askFor(seconds, each)));
   const { clients } = await send('GET', `${short.url}/_sandbox/stats`, '');
-  console.log(
-    `  ${clients[0].calls - 1} renewals; waits of ${a.length} and ${b.length} callers in ms:\n` +
-      `  renewed     median ${at(a, 0.5)}, p99 ${at(a, 0.99)}, slowest ${at(a, 1)}\n` +
-      `  not renewed median ${at(b, 0.5)}, p99 ${at(b, 0.99)}, slowest ${at(b, 1)}\n`,
-  );
   await stopAll(...renewing.brokers, ...steady.brokers, short, long, redis);
+  const waits = (of) => `median ${at(of, 0.5)}, p99 ${at(of, 0.99)}, slowest ${at(of, 1)} ms, ${of.length} callers`;
+  return {
+    id: 'renewals',
+    title: 'Renewal',
+    ran: new Date().toISOString(),
+    rows: [
+      { measure: 'callers of a token that is being renewed', wanted: 'told', found: waits(a), reached: null },
+      { measure: 'callers of one that is not, at the same time', wanted: 'told', found: waits(b), reached: null },
+      { measure: `renewals in ${seconds} s`, wanted: 'told', found: String(clients[0].calls - 1), reached: null },
+    ],
+    charts: [],
+    notes: [`Tokens of 6 s, renewed at 3 s by an upstream of ${upstreamMs} ms; two replicas.`],
+  };
 }
 
 async function askFor(seconds, { brokers, key }) {
@@ -127,6 +52,7 @@ function at(sorted, share) {
 /** Pages through many keys, as an operator does. */
 export async function benchListing() {
   const count = 100_000;
+  console.log(`Listing: ${count} keys in Redis, pages of 100`);
   const [sandbox, redis] = [await startSandbox(0), await startRedis()];
   const { brokers, key, adminKey } = await startBrokers(1, sandbox, { REDIS_URL: redis.url });
   const [{ url }] = brokers;
@@ -145,11 +71,23 @@ export async function benchListing() {
   const scans = /cmdstat_(keys|scan|hscan|zscan):/.test(await client.info('commandstats'));
   client.disconnect();
   const sorted = waits.toSorted((x, y) => x - y);
-  console.log(
-    `Listing: ${count} keys in Redis, pages of 100: median ${at(sorted, 0.5)} ms, slowest of 50 ${at(sorted, 1)} ms;` +
-      ` wanted under 50: ${sorted.at(-1) < 50 ? 'reached' : 'NOT reached'}; KEYS or SCAN used: ${scans ? 'yes' : 'no'}\n`,
-  );
   await stopAll(...brokers, sandbox, redis);
+  return {
+    id: 'listing',
+    title: 'Listing',
+    ran: new Date().toISOString(),
+    rows: [
+      {
+        measure: `a page of 100 of ${count} keys, slowest of 50`,
+        wanted: '< 50 ms',
+        found: `${at(sorted, 1)} ms, median ${at(sorted, 0.5)} ms`,
+        reached: sorted.at(-1) < 50,
+      },
+      { measure: 'KEYS or SCAN used', wanted: 'no', found: scans ? 'yes' : 'no', reached: !scans },
+    ],
+    charts: [],
+    notes: ['The keys are in Redis; one replica reads through them page by page.'],
+  };
 }
 
 /** Copies the one token's hash to as many merchants: what the broker itself would have written for them. */

@@ -17,10 +17,14 @@ import { Drain } from './http/drain.js';
 import { harden } from './hardening.js';
 import { Metrics } from './health/metrics.js';
 import { createFastify } from './http/fastify.js';
+import { Front } from './http/front.js';
 import { ProblemFilter } from './http/problem.filter.js';
 import { Routes } from './http/routes.js';
+import { securityHeaders } from './http/security-headers.js';
 import { PinoLogger } from './log/pino-logger.js';
 import { StatusBoard } from './status/status-board.js';
+import { QuickTokens } from './token/quick-tokens.js';
+import { isTraced } from './tracing/tracer.js';
 
 /** `EX_CONFIG` of sysexits.h. */
 const EXIT_CONFIG = 78;
@@ -64,18 +68,26 @@ try {
 async function create(config: BrokerConfig): Promise<NestFastifyApplication> {
   const routes = new Routes();
   const filter = new ProblemFilter(routes);
-  const app = await NestFactory.create<NestFastifyApplication>(AppModule, createFastify(config, filter, routes), {
-    bodyParser: false,
-    abortOnError: false,
-    logger: false,
-  });
+  const front = new Front(securityHeaders(config.tls !== undefined), config.limits.keepAliveMs);
+  const app = await NestFactory.create<NestFastifyApplication>(
+    AppModule,
+    createFastify(config, filter, routes, front),
+    {
+      bodyParser: false,
+      abortOnError: false,
+      logger: false,
+    },
+  );
   app.useGlobalFilters(filter);
   const refusals = app.get(Refusals);
   const vault = app.get(Vault);
   refusals.isClient = (name) => vault.findClient(name) !== undefined;
   app.get(Metrics).replicasSeen = () => app.get(StatusBoard).replicasAlive();
   filter.onRefusal = (code, request) => refusals.note(code, request);
+  // What is traced goes the whole way.
+  if (!isTraced()) app.get(QuickTokens).serveFrom(front);
   const state = app.get(Drain);
+  state.onBegin(() => front.close());
   app.getHttpServer().on('connection', (socket: Socket) => state.keep(socket));
   app
     .getHttpAdapter()

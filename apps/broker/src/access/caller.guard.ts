@@ -1,3 +1,6 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Socket } from 'node:net';
+
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -56,6 +59,13 @@ export class CallerGuard implements CanActivate {
     const session = sealed === undefined ? undefined : await this.sessions.find(sealed);
     const caller = sealed === undefined ? await this.#bearer(request) : session?.caller;
     return caller !== undefined && caller.roles.includes(role);
+  }
+
+  /** Who bears a key, a JWT or a certificate, if that can be told at once. On the hot path: it takes no session. */
+  bearerAtOnce({ authorization }: IncomingHttpHeaders, socket: Socket): Caller | undefined {
+    if (authorization === undefined) return this.certificates.find(socket);
+    const key = BEARER.exec(authorization)?.[1];
+    return key === undefined ? undefined : this.callers.atOnce(key);
   }
 
   #accessTo(context: ExecutionContext): Access {

@@ -75,6 +75,11 @@ export class Callers implements OnApplicationBootstrap, OnModuleDestroy {
     return JWT.test(credential) ? this.jwts.authenticate(credential) : this.#holderOf(credential);
   }
 
+  /** The same, if it can be told at once: undefined as well for a JWT that was not seen before. */
+  atOnce(credential: string): Caller | undefined {
+    return JWT.test(credential) ? this.jwts.findSeen(credential) : this.#holderOf(credential);
+  }
+
   /** When a credential that was authenticated just now ends by itself, in ms since 1970; Infinity if it does not. */
   endOf(credential: string): number {
     if (JWT.test(credential)) return (decodeJwt(credential).exp ?? 0) * 1_000;

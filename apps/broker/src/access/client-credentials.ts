@@ -12,7 +12,10 @@ export interface PresentedCredentials {
 
 /** Reads them from `Authorization: Basic` or the form, and from one of them alone (RFC 6749 §2.3).
  *  @throws OAuthProblem */
-export function readClientCredentials({ headers, body }: FastifyRequest): PresentedCredentials {
+export function readClientCredentials({
+  headers,
+  body,
+}: Pick<FastifyRequest, 'headers' | 'body'>): PresentedCredentials {
   if (!(body instanceof URLSearchParams)) {
     throw new OAuthProblem('invalid_request', 'the body must be application/x-www-form-urlencoded');
   }

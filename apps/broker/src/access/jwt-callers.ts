@@ -59,12 +59,25 @@ export class JwtCallers implements OnModuleInit, OnModuleDestroy {
   /** The caller is the vault's, as it is now: what is changed or deleted there counts at once.
    *  @returns undefined if it is not to be believed, or speaks for nobody; at once, if it was seen before */
   authenticate(token: string): Caller | undefined | Promise<Caller | undefined> {
-    if (token.length > LONGEST_JWT || this.#issuers.size === 0) return undefined;
-    const id = hash('sha256', token, 'base64');
+    if (!this.#mayBeRead(token)) return undefined;
+    const id = idOf(token);
+    const seen = this.#seenAs(id);
+    return seen ? this.vault.findCaller(seen.callerName) : this.#firstSeen(id, token);
+  }
+
+  /** The same for a JWT that was seen before; undefined for any other. */
+  findSeen(token: string): Caller | undefined {
+    const seen = this.#mayBeRead(token) ? this.#seenAs(idOf(token)) : undefined;
+    return seen && this.vault.findCaller(seen.callerName);
+  }
+
+  #mayBeRead(token: string): boolean {
+    return token.length <= LONGEST_JWT && this.#issuers.size > 0;
+  }
+
+  #seenAs(id: string): SeenJwt | undefined {
     const seen = this.#seen.get(id);
-    return seen && seen.validUntilMs > Date.now() && seen.generation === seen.keys.generation
-      ? this.vault.findCaller(seen.callerName)
-      : this.#firstSeen(id, token);
+    return seen && seen.validUntilMs > Date.now() && seen.generation === seen.keys.generation ? seen : undefined;
   }
 
   async #firstSeen(id: string, token: string): Promise<Caller | undefined> {
@@ -92,6 +105,10 @@ export class JwtCallers implements OnModuleInit, OnModuleDestroy {
   #refused({ issuer }: JwtIssuerConfig, reason: string, claim?: string): undefined {
     this.#log.debug({ event: 'jwt_refused', issuer, reason, claim });
   }
+}
+
+function idOf(token: string): string {
+  return hash('sha256', token, 'base64');
 }
 
 /** Whom a JWT says that it is from, to be believed once it is verified. */

@@ -7,6 +7,7 @@ import { KeyRing } from '#vault';
 import { eventually } from '../../../../test/support/processes.js';
 import { readConfig } from '../config/read-config.js';
 import { createFastify } from './fastify.js';
+import { Front } from './front.js';
 import { ProblemFilter } from './problem.filter.js';
 import { Routes } from './routes.js';
 
@@ -20,7 +21,7 @@ it('a connection whose client does not read its answers is closed', async () => 
   const config = readConfig(env);
   const quick = { ...config, policy: { ...config.policy, waitBudgetMs: 0, longestHoldMs: 0 } };
   const routes = new Routes();
-  const fastify = createFastify(quick, new ProblemFilter(routes), routes).getInstance();
+  const fastify = createFastify(quick, new ProblemFilter(routes), routes, new Front({}, 0)).getInstance();
   fastify.get('/large', () => 'x'.repeat(1_000_000));
   const { hostname, port } = new URL(await fastify.listen({ port: 0, host: '127.0.0.1' }));
   const deaf = connect(Number(port), hostname).pause();

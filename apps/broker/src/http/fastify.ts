@@ -1,6 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { type Server as HttpServer, type ServerOptions, STATUS_CODES } from 'node:http';
-import { Server as HttpsServer } from 'node:https';
+import {
+  createServer,
+  type RequestListener,
+  type Server as HttpServer,
+  type ServerOptions,
+  STATUS_CODES,
+} from 'node:http';
+import { createServer as createTlsServer, Server as HttpsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 
@@ -12,6 +18,7 @@ import { contextOf } from '../config/read-tls.js';
 import { correlationIdOf } from '../tracing/correlation-id.js';
 import { addRequestSpans } from '../tracing/request-spans.js';
 import { isTraced } from '../tracing/tracer.js';
+import type { Front } from './front.js';
 import { invalidRequest } from './problem.js';
 import type { ProblemFilter } from './problem.filter.js';
 import type { Routes } from './routes.js';
@@ -24,16 +31,17 @@ const LOOK_FOR_SLOW_MS = 1_000;
 const LINGER_MS = 1_000;
 
 /** Fastify as the broker wants it: JSON and forms alone, and a problem document for whatever else is sent. */
-export function createFastify(config: BrokerConfig, filter: ProblemFilter, routes: Routes): FastifyAdapter {
+export function createFastify(
+  config: BrokerConfig,
+  filter: ProblemFilter,
+  routes: Routes,
+  front: Front,
+): FastifyAdapter {
   const { limits, policy, tls } = config;
   const headers = securityHeaders(tls !== undefined);
   const options: FastifyHttpOptions<HttpServer> = {
     // An import has limits of its own.
     bodyLimit: limits.bodyBytes,
-    keepAliveTimeout: limits.keepAliveMs,
-    requestTimeout: limits.requestTimeoutMs,
-    // On which nothing moved for that long, such as one whose client does not read: longer than any answer takes.
-    connectionTimeout: limits.requestTimeoutMs + policy.waitBudgetMs + policy.longestHoldMs,
     // A request that arrives on an open connection while the server closes is answered, and the connection closed.
     return503OnClosing: false,
     genReqId: ({ headers: sent }) => correlationIdOf(sent),
@@ -47,6 +55,8 @@ export function createFastify(config: BrokerConfig, filter: ProblemFilter, route
   const http: ServerOptions = {
     maxHeaderSize: limits.headerBytes,
     headersTimeout: limits.headersTimeoutMs,
+    requestTimeout: limits.requestTimeoutMs,
+    keepAliveTimeout: limits.keepAliveMs,
     connectionsCheckingInterval: LOOK_FOR_SLOW_MS,
   };
   const https = tls && {
@@ -57,7 +67,16 @@ export function createFastify(config: BrokerConfig, filter: ProblemFilter, route
     requestCert: tls.clientCaFile !== undefined,
     rejectUnauthorized: false,
   };
-  const adapter = new FastifyAdapter(https ? { ...options, https } : { ...options, http });
+  const serverFactory = (fastify: RequestListener) => {
+    const listener = front.before(fastify);
+    const server = https ? createTlsServer(https, listener) : createServer(http, listener);
+    server.maxConnections = limits.connections;
+    // On which nothing moved for that long, such as one whose client does not read: longer than any answer takes.
+    return server.setTimeout(limits.requestTimeoutMs + policy.waitBudgetMs + policy.longestHoldMs);
+  };
+  const adapter = new FastifyAdapter(
+    https ? { ...options, https, serverFactory } : { ...options, http, serverFactory },
+  );
   const fastify = adapter.getInstance();
   fastify.removeContentTypeParser('text/plain');
   fastify.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_, body, done) =>
@@ -70,7 +89,6 @@ export function createFastify(config: BrokerConfig, filter: ProblemFilter, route
     void reply.headers(headers).header('x-correlation-id', request.id);
     done();
   });
-  fastify.server.maxConnections = limits.connections;
   if (tls && fastify.server instanceof HttpsServer) followTlsFiles(fastify.server, tls);
   return adapter;
 }

@@ -3,7 +3,6 @@ import { AccessToken, type HeldToken } from '#token';
 import { aKey } from '../../../../test/support/tokens.js';
 import type { AuditLog } from '../audit/audit-log.js';
 import { systemClock } from '../config/system-clock.js';
-import type { CallerRequest } from '../http/caller.js';
 import { GivenTokens } from './given-tokens.js';
 
 const key = aKey();
@@ -14,7 +13,7 @@ function held(value: string): HeldToken {
   return { token: new AccessToken(value, 'Bearer', undefined), generation: 3, ...times, source: 'store' };
 }
 
-const by = (name: string) => ({ caller: { name }, ip: '192.0.2.1' }) as CallerRequest;
+const by = (name: string) => ({ caller: { name }, socket: { remoteAddress: '192.0.2.1' } });
 
 function aTrail() {
   const lines: Record<string, unknown>[] = [];

@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import type { HeldToken, TokenKey } from '#token';
 
 import { AuditLog } from '../audit/audit-log.js';
-import type { CallerRequest } from '../http/caller.js';
+import type { Caller } from '../http/caller.js';
 
 /** Tokens whose holders are remembered, and once more as many that nobody was given since those were; and holders of one
  *  of them. What is forgotten is written down once more. */
@@ -13,6 +13,12 @@ const MOST_CALLERS = 10_000;
 /** Most tokens have one holder, whose name is in memory anyway, or a few: a set for each would take 200 bytes more. */
 type Callers = string | string[] | Set<string>;
 const FEW = 8;
+
+/** Who takes a token, and over which connection. */
+export interface Taker {
+  readonly caller: Pick<Caller, 'name'>;
+  readonly socket: { readonly remoteAddress?: string | undefined };
+}
 
 /** Writes down who has had which token: once for each caller and token, however often it is asked for. */
 @Injectable()
@@ -30,12 +36,12 @@ export class GivenTokens {
   }
 
   /** @param source `memory`, or where the token came from for this very request */
-  note(request: CallerRequest, key: TokenKey, held: HeldToken, source: 'memory' | HeldToken['source']): void {
+  note(taker: Taker, key: TokenKey, held: HeldToken, source: 'memory' | HeldToken['source']): void {
     const callers = this.#young.get(held.token.tokenId);
-    if (callers === undefined || !has(callers, request.caller.name)) this.#meet(request, key, held, source);
+    if (callers === undefined || !has(callers, taker.caller.name)) this.#meet(taker, key, held, source);
   }
 
-  #meet({ caller, ip }: CallerRequest, { subject }: TokenKey, held: HeldToken, source: string): void {
+  #meet({ caller, socket }: Taker, { subject }: TokenKey, held: HeldToken, source: string): void {
     const { tokenId } = held.token;
     const callers = this.#young.get(tokenId) ?? this.#old.get(tokenId);
     const isKnown = callers !== undefined && has(callers, caller.name);
@@ -49,7 +55,7 @@ export class GivenTokens {
       token_id: tokenId,
       generation: held.generation,
       source,
-      address: ip,
+      address: socket.remoteAddress,
     });
   }
 

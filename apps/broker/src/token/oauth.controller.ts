@@ -2,7 +2,7 @@ import { Body, Controller, Header, HttpCode, HttpStatus, Post, Req } from '@nest
 import { RouteConfig } from '@nestjs/platform-fastify';
 
 import { NeedsOAuthClient, type OAuthRequest } from '../http/caller.js';
-import { systemClock } from '../config/system-clock.js';
+import { oauthAnswer } from './token-answer.js';
 import { TokenKeys } from './token-keys.js';
 import { Tokens } from './tokens.js';
 import { readGrantRequest } from './token-requests.js';
@@ -21,15 +21,10 @@ export class OAuthController {
   @HttpCode(HttpStatus.OK)
   @Header('Cache-Control', 'no-store')
   @Header('Pragma', 'no-cache')
+  @Header('Content-Type', 'application/json; charset=utf-8')
   async token(@Req() request: OAuthRequest, @Body() form: URLSearchParams) {
     const { merchantVat, scope } = readGrantRequest(form);
     const key = this.keys.find(request.caller, request.oauthClient, merchantVat, scope);
-    const { token, expiresAtMs } = await this.tokens.get(request, key, 0);
-    return {
-      access_token: token.reveal(),
-      token_type: token.tokenType,
-      expires_in: Math.floor((expiresAtMs - systemClock.now()) / 1_000),
-      scope: token.scope,
-    };
+    return oauthAnswer(key, await this.tokens.get(request, key, 0));
   }
 }

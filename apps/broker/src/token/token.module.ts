@@ -19,6 +19,7 @@ import { GivenTokens } from './given-tokens.js';
 import { HttpTokenIssuer } from './http-token-issuer.js';
 import { logEvent } from './log-event.js';
 import { OAuthController } from './oauth.controller.js';
+import { QuickTokens } from './quick-tokens.js';
 import { ServedTokens } from './served-tokens.js';
 import { traceLease } from './spans.js';
 import { StateController } from './state.controller.js';
@@ -37,6 +38,7 @@ const LAST_REFRESHES_MS = 5_000;
   providers: [
     GivenTokens,
     HttpTokenIssuer,
+    QuickTokens,
     ServedTokens,
     TokenEvents,
     TokenKeys,

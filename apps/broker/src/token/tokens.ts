@@ -7,8 +7,8 @@ import { RateLimits } from '../access/rate-limits.js';
 import type { CallerRequest } from '../http/caller.js';
 import { Problem } from '../http/problem.js';
 import { originOf } from '../tracing/call-origin.js';
-import { GivenTokens } from './given-tokens.js';
-import { ServedTokens } from './served-tokens.js';
+import { GivenTokens, type Taker } from './given-tokens.js';
+import { type ServedFrom, ServedTokens } from './served-tokens.js';
 import { tokenAttributes } from './spans.js';
 import { TokenKeys } from './token-keys.js';
 
@@ -29,10 +29,15 @@ export class Tokens {
   get(request: CallerRequest, key: TokenKey, minValidityMs: number): HeldToken | Promise<HeldToken> {
     const held = this.broker.find(key, minValidityMs);
     if (!held) return this.#refreshed(request, key, minValidityMs);
-    this.given.note(request, key, held, 'memory');
-    this.served.count(key.subject.client, 'memory');
+    this.note(request, key, held, 'memory');
     request.trace?.span.setAttributes(tokenAttributes(key, held, 'memory'));
     return held;
+  }
+
+  /** Writes down that a caller is given a token. On the hot path. */
+  note(taker: Taker, key: TokenKey, held: HeldToken, from: ServedFrom): void {
+    this.given.note(taker, key, held, from);
+    this.served.count(key.subject.client, from);
   }
 
   async #refreshed(request: CallerRequest, key: TokenKey, minValidityMs: number): Promise<HeldToken> {
@@ -44,8 +49,7 @@ export class Tokens {
       throw error;
     });
     this.#judgeAgain(request, key);
-    this.given.note(request, key, held, held.source);
-    this.served.count(client, held.source);
+    this.note(request, key, held, held.source);
     request.trace?.span.setAttributes(tokenAttributes(key, held, held.source));
     return held;
   }

@@ -7,6 +7,7 @@ import { KeyRing } from '#vault';
 
 import { readConfig } from '../config/read-config.js';
 import { createFastify } from '../http/fastify.js';
+import { Front } from '../http/front.js';
 import { ProblemFilter } from '../http/problem.filter.js';
 import { Routes } from '../http/routes.js';
 import { isTraced } from './tracer.js';
@@ -16,7 +17,7 @@ const config = readConfig({ VAULT_KEYS: KeyRing.generate('first'), ADMIN_KEY_ENA
 /** One request, answered with what it carries of a trace. */
 async function answered() {
   const routes = new Routes();
-  const fastify = createFastify(config, new ProblemFilter(routes), routes).getInstance();
+  const fastify = createFastify(config, new ProblemFilter(routes), routes, new Front({}, 0)).getInstance();
   fastify.get('/traced', (request) => ({ carries: Object.hasOwn(request, 'trace'), isIn: 'trace' in request }));
   const response = await fetch(`${await fastify.listen({ port: 0, host: '127.0.0.1' })}/traced`);
   const body: unknown = await response.json();
