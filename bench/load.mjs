@@ -24,7 +24,8 @@ export const loadNote = wrk
 
 /**
  * Puts a server under load for some seconds.
- * @param target `{ url, path, headers, body, child }`
+ * @param target `{ url, path, headers, body, child }`; with `count`, the `#` of its body stands for 8 digits, a random
+ *   number below that
  * @param options `seconds`; `connections`; `pauseMs`, the mean pause of a connection between two requests, none if 0
  * @returns requests, perSecond, cpuUs (of the server per request), cpu (share of a core), p50Ms, p99Ms, slowestMs
  * @throws Error if one request is refused or fails
@@ -52,10 +53,10 @@ export async function wrkVersion() {
   return /wrk (\S+)/.exec(await text(child.stdout))?.[1] ?? '';
 }
 
-async function byWrk({ url, path, headers, body }, seconds, connections, pauseMs) {
+async function byWrk({ url, path, headers, body, count }, seconds, connections, pauseMs) {
   // Not on the command line, which everybody on the machine can read.
   const script = join(folder, `${randomBytes(6).toString('hex')}.lua`);
-  writeFileSync(script, luaScript(headers, body, pauseMs), { mode: 0o600 });
+  writeFileSync(script, luaScript(headers, body, pauseMs, count), { mode: 0o600 });
   const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '5s', '-s', script, `${url}${path}`];
   const child = launch(wrk.command, args, { PATH: process.env.PATH, ...wrk.env }, cores?.others);
   const output = await text(child.stdout);
@@ -66,8 +67,14 @@ async function byWrk({ url, path, headers, body }, seconds, connections, pauseMs
   return { ...counts, seconds: us / 1e6, p50Ms: p50 / 1_000, p99Ms: p99 / 1_000, slowestMs: slowest / 1_000 };
 }
 
-function luaScript(headers, body, pauseMs) {
+function luaScript(headers, body, pauseMs, count) {
   // Whole ms, as wrk takes them; evenly from none to twice the mean, so that connections do not march in step.
+  const random = `
+local before, behind = wrk.body:match('^(.*)#(.*)$')
+math.randomseed(os.time())
+function request()
+  return wrk.format(nil, nil, nil, before .. string.format('%08d', math.random(0, ${count} - 1)) .. behind)
+end`;
   const pause = `function delay() return math.floor(math.random() * ${2 * pauseMs} + 0.5) end`;
   return `
 wrk.method = 'POST'
@@ -76,6 +83,7 @@ ${Object.entries(headers)
   .map(([name, value]) => `wrk.headers[${JSON.stringify(name)}] = ${JSON.stringify(value)}`)
   .join('\n')}
 ${pauseMs > 0 ? pause : ''}
+${count ? random : ''}
 function done(summary, latency)
   local e = summary.errors
   io.write(string.format('\\nresult {"us":%d,"requests":%d,"failed":%d,"p50":%d,"p99":%d,"slowest":%d}\\n',
@@ -85,9 +93,12 @@ end
 `;
 }
 
-async function byAutocannon({ url, path, headers, body }, seconds, connections, pauseMs) {
+async function byAutocannon({ url, path, headers, body, count }, seconds, connections, pauseMs) {
   const paced = pauseMs > 0 && { overallRate: Math.round((connections * 1_000) / pauseMs) };
-  const options = { url: `${url}${path}`, method: 'POST', headers, body, connections, duration: seconds, ...paced };
+  const digits = () => String(Math.floor(Math.random() * count)).padStart(8, '0');
+  const setupRequest = (request) => ({ ...request, body: body.replace('#', digits()) });
+  const what = count ? { requests: [{ setupRequest }] } : { body };
+  const options = { url: `${url}${path}`, method: 'POST', headers, connections, duration: seconds, ...what, ...paced };
   const { requests, duration, non2xx, errors, latency } = await autocannon(options);
   return {
     requests: requests.total,

@@ -11,7 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { benchColdCallers } from './cold-callers.mjs';
 import { benchHotPath } from './hot-path.mjs';
 import { benchLatency } from './latency.mjs';
-// import { benchManyKeys } from './many-keys.mjs';
+import { benchManyKeys } from './many-keys.mjs';
 import { benchProfile } from './profile.mjs';
 import { benchListing, benchRenewals } from './replicas.mjs';
 import { printSection, writeReport } from './report.mjs';
@@ -28,7 +28,7 @@ const sections = [
     about: 'calls to MobilePay per hour, simulated, and without a broker',
     run: benchUpstreamCalls,
   },
-  // { id: 'many-keys', about: '100,000 keys in memory, and their renewals', run: benchManyKeys },
+  { id: 'many-keys', about: '100,000 keys in memory, and their renewals', run: benchManyKeys },
   { id: 'start', about: 'from spawn to ready', run: benchStart },
   { id: 'renewals', about: 'callers of a token that is being renewed', run: benchRenewals },
   { id: 'listing', about: 'pages through 100,000 keys', run: benchListing },

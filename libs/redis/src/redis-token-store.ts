@@ -76,7 +76,7 @@ export class RedisTokenStore implements TokenStore {
       case 'busy':
         return { kind: 'busy', remainingMs: reply.number() };
       default:
-        return this.#enter({ key, owner, generation: reply.number(), grantedAtMs: reply.number() }, leaseMs);
+        return this.#enter({ key, owner, generation: reply.number(), grantedAtMs: reply.number() }, request);
     }
   }
 
@@ -113,7 +113,11 @@ export class RedisTokenStore implements TokenStore {
     // The wider failure first: whoever is woken must find it.
     const heldMs = await this.#leave(key, owner, verdictOf(report), false, ...(isWide ? [scope, ...what] : []));
     const lease = [owner, generation, this.link.keys.news, key.id];
-    const keptMs = Number(await this.link.run('fail', this.#name(key), ...lease, ...(isWide ? [] : what)));
+    const [kept] = await Promise.all([
+      this.link.run('fail', this.#name(key), ...lease, ...(isWide ? [] : what)),
+      this.#list(key, LISTED_MS),
+    ]);
+    const keptMs = Number(kept);
     if (keptMs === 0) return undefined;
     return { code, message, scope, remainingMs: isWide ? heldMs : keptMs };
   }
@@ -206,12 +210,13 @@ export class RedisTokenStore implements TokenStore {
   }
 
   /** The lease is ours; now the way to the upstream. If it is barred, the lease is given back. */
-  async #enter(lease: Lease, leaseMs: number): Promise<AcquireOutcome> {
+  async #enter(lease: Lease, { leaseMs, haveGeneration }: AcquireRequest): Promise<AcquireOutcome> {
     const { key, owner } = lease;
     const gate = this.link.keys.gate(key);
     const [reply] = await Promise.all([
       this.link.run('enter', ...gate, owner, leaseMs, MOST_CALLS_PER_CLIENT, BREAKER.failures),
-      this.#list(key, LISTED_MS),
+      // What is renewed ahead was listed when its token was stored, for as long as that lives.
+      haveGeneration === 0 && this.#list(key, LISTED_MS),
     ]);
     const entry = readEntry(reply);
     switch (entry.kind) {

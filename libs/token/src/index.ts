@@ -15,7 +15,15 @@ export {
 export type { RefreshCause, TokenEvent } from './events.js';
 export { FailoverTokenStore } from './failover-token-store.js';
 export type { HeldToken, TokenSource } from './held-token.js';
-export { isMerchantVat, keyLabel, MERCHANT_VAT_PATTERN, tokenKey, type TokenKey, type TokenSubject } from './key.js';
+export {
+  isMerchantVat,
+  keyLabel,
+  MERCHANT_VAT_PATTERN,
+  tokenKey,
+  type TokenKey,
+  tokenKeysOf,
+  type TokenSubject,
+} from './key.js';
 export { KEY_STATES, type KeyState, type Overview } from './overview.js';
 export { MemoryTokenStore } from './memory-token-store.js';
 export { BREAKER, defaultPolicy, MOST_CALLS_PER_CLIENT, type TokenPolicy } from './policy.js';

@@ -1,12 +1,14 @@
+import { Agenda } from './agenda.js';
 import { within } from './clock.js';
-import { DrainingError, IssuerError, RefreshBusyError, StoreAwayError, ValidityUnavailableError } from './errors.js';
-import type { Entry } from './entry.js';
+import { DrainingError, IssuerError, RefreshBusyError, StoreAwayError } from './errors.js';
+import { diesAtMs, type Entry, newEntry, refuseIfCooling, refuseIfTooYoung, uselessAtMs } from './entry.js';
 import { type HeldToken, seedAll } from './held-token.js';
 import type { TokenKey, TokenSubject } from './key.js';
-import { type Overview, overviewOf } from './overview.js';
+import { Census, type Overview } from './overview.js';
 import { refreshAfterMs, SPARE_LIFE_MS } from './policy.js';
 import type { Origin, StoreNews } from './ports.js';
 import { type ObtainedToken, Refresher, type RefresherParts, type RefreshRequest } from './refresher.js';
+import { RenewalQueue } from './renewal-queue.js';
 
 /** After a renewal ahead that came to nothing, such as one without a store: how long until the next, in ms; ± 20 %. */
 const REST_MS = 5_000;
@@ -16,12 +18,17 @@ export class TokenBroker {
   readonly #parts: RefresherParts;
   readonly #refresher: Refresher;
   readonly #entries = new Map<string, Entry>();
+  readonly #agenda: Agenda<Entry>;
+  readonly #renewals = new RenewalQueue((entry) => this.#renewIfDue(entry));
+  readonly #census: Census;
   readonly #unsubscribe: () => void;
   #closed = false;
 
   constructor(parts: RefresherParts) {
     this.#parts = parts;
     this.#refresher = new Refresher(parts);
+    this.#agenda = new Agenda(parts.clock, (entry) => this.#onDue(entry));
+    this.#census = new Census(this.#entries, parts.policy, parts.clock);
     this.#unsubscribe = parts.store.subscribe((news) => this.#onNews(news));
   }
 
@@ -37,7 +44,7 @@ export class TokenBroker {
     if (held.expiresAtMs - now < this.#needed(minValidityMs)) return undefined;
     if (entry.key !== key) this.#renameEntry(entry, key);
     entry.asked = true;
-    if (now >= held.refreshAtMs && !entry.flight) this.#renewAhead(entry);
+    if (now >= held.refreshAtMs && !entry.flight) this.#renewals.add(entry);
     return held;
   }
 
@@ -59,8 +66,8 @@ export class TokenBroker {
       if (this.#closed) throw new DrainingError();
       const entry = this.#entry(key);
       if (entry.key !== key) this.#renameEntry(entry, key);
-      this.#refuseIfTooYoung(entry.held);
-      this.#refuseIfCooling(entry);
+      refuseIfTooYoung(entry, policy, clock.now());
+      refuseIfCooling(entry, clock.now());
       const wanted = { haveGeneration: 0, minRemainingMs: neededMs, spareMs: 0, origin };
       entry.flight ??= this.#fly(entry, { cause: 'demand', ...wanted });
       const tooLate = () => new RefreshBusyError(policy.waitBudgetMs);
@@ -93,7 +100,7 @@ export class TokenBroker {
   forget(isStale: (subject: TokenSubject) => boolean): void {
     for (const [id, entry] of this.#entries) {
       if (!isStale(entry.key.subject)) continue;
-      entry.cancelTimer();
+      this.#agenda.delete(entry);
       this.#entries.delete(id);
     }
   }
@@ -106,7 +113,8 @@ export class TokenBroker {
   async close(limitMs = 0): Promise<void> {
     this.#closed = true;
     this.#unsubscribe();
-    for (const entry of this.#entries.values()) entry.cancelTimer();
+    this.#agenda.clear();
+    this.#renewals.clear();
     const flights = [...this.#entries.values()].flatMap(({ flight }) => flight ?? []);
     const done = Promise.allSettled(flights);
     await within(this.#parts.clock, limitMs, done, () => new DrainingError()).catch(() => this.#refresher.releaseAll());
@@ -119,9 +127,9 @@ export class TokenBroker {
     return { held, isRefreshing: flight !== undefined, failure: isCooling ? failure.error : undefined };
   }
 
-  /** What this replica holds, in numbers. Looks at every key. */
+  /** What this replica holds, in numbers. A few seconds old if it holds many keys. */
   overview(): Overview {
-    return overviewOf(this.#entries.values(), this.#parts.policy, this.#parts.clock.now());
+    return this.#census.overview;
   }
 
   #needed(minValidityMs: number): number {
@@ -131,11 +139,7 @@ export class TokenBroker {
 
   #entry(key: TokenKey): Entry {
     let entry = this.#entries.get(key.id);
-    if (!entry) {
-      const nothing = { held: undefined, failure: undefined, flight: undefined };
-      entry = { key, ...nothing, restUntilMs: -Infinity, asked: false, cancelTimer: () => {} };
-      this.#entries.set(key.id, entry);
-    }
+    if (!entry) this.#entries.set(key.id, (entry = newEntry(key)));
     return entry;
   }
 
@@ -143,40 +147,30 @@ export class TokenBroker {
   #renameEntry(entry: Entry, key: TokenKey): void {
     if (entry.key.credentialsId !== key.credentialsId && entry.failure?.error.scope === 'credentials') {
       entry.failure = undefined;
-      entry.restUntilMs = -Infinity;
+      entry.restUntilMs = undefined;
     }
     entry.key = key;
   }
 
-  /** A token that was just refreshed and still is too short for the caller would be too short after another call. */
-  #refuseIfTooYoung(held: HeldToken | undefined): void {
-    if (!held) return;
-    const { clock, policy } = this.#parts;
-    const now = clock.now();
-    const restsUntilMs = held.startedAtMs + Math.min(policy.minRefreshIntervalMs, held.refreshAtMs - held.startedAtMs);
-    if (now < restsUntilMs) throw new ValidityUnavailableError(held.expiresAtMs - now);
+  /** It may have waited in line meanwhile. */
+  #renewIfDue(entry: Entry): Promise<unknown> | undefined {
+    const isKnown = this.#entries.get(entry.key.id) === entry;
+    if (!isKnown || entry.flight || this.#parts.clock.now() < (entry.held?.refreshAtMs ?? Infinity)) return undefined;
+    return this.#renewAhead(entry);
   }
 
-  #refuseIfCooling(entry: Entry): void {
-    const { failure } = entry;
-    if (!failure) return;
-    const remainingMs = failure.untilMs - this.#parts.clock.now();
-    if (remainingMs <= 0) return;
-    const { code, message, scope } = failure.error;
-    throw new IssuerError(code, message, { scope, retryAfterMs: remainingMs });
-  }
-
-  #renewAhead(entry: Entry): void {
+  /** @returns when it has ended, well or not; undefined if it is of no use now */
+  #renewAhead(entry: Entry): Promise<unknown> | undefined {
     const { held } = entry;
     const { clock, policy, originAhead } = this.#parts;
     const now = clock.now();
-    if (!held || this.#closed || now < entry.restUntilMs) return;
+    if (!held || this.#closed || now < (entry.restUntilMs ?? -Infinity)) return undefined;
     const spareMs = Math.max(0, held.expiresAtMs - now - SPARE_LIFE_MS);
     const minRemainingMs = policy.safetyMarginMs;
     const wanted = { haveGeneration: held.generation, minRemainingMs, spareMs, origin: originAhead?.() };
     entry.flight = this.#fly(entry, { cause: 'ahead', ...wanted });
     // Nobody waits for it: its failure has been reported and is in the entry.
-    entry.flight.catch(() => {});
+    return entry.flight.catch(() => {});
   }
 
   async #fly(entry: Entry, request: RefreshRequest): Promise<HeldToken> {
@@ -194,11 +188,12 @@ export class TokenBroker {
 
   #remember(entry: Entry, { stored, asOfMs, source }: ObtainedToken): HeldToken {
     const { policy, random } = this.#parts;
-    const expiresAtMs = asOfMs + stored.remainingMs;
-    const startedAtMs = expiresAtMs - stored.lifeMs;
-    const refreshAtMs = startedAtMs + refreshAfterMs(policy, stored.lifeMs, random());
+    // In whole ms, the shorter life: small integers cost nothing beside the object that they stand in.
+    const expiresAtMs = Math.floor(asOfMs + stored.remainingMs);
+    const startedAtMs = Math.floor(expiresAtMs - stored.lifeMs);
+    const refreshAtMs = Math.floor(startedAtMs + refreshAfterMs(policy, stored.lifeMs, random()));
     entry.failure = undefined;
-    entry.restUntilMs = -Infinity;
+    entry.restUntilMs = undefined;
     entry.asked = false;
     const { token, generation } = stored;
     return (entry.held = { token, generation, startedAtMs, refreshAtMs, expiresAtMs, source });
@@ -215,25 +210,25 @@ export class TokenBroker {
     throw error;
   }
 
-  /** Sets the entry's one timer: to renew ahead, to try that again, or to forget what is of no more use. */
+  /** When to look at the entry again: to renew it ahead, to try that again, or to forget what is of no more use. */
   #watch(entry: Entry): void {
-    entry.cancelTimer();
+    this.#agenda.delete(entry);
     if (this.#closed || this.#entries.get(entry.key.id) !== entry) return;
-    const { clock, policy } = this.#parts;
-    const now = clock.now();
-    const diesAtMs = (entry.held?.expiresAtMs ?? -Infinity) - policy.safetyMarginMs;
-    const renewAtMs = Math.max(entry.held?.refreshAtMs ?? Infinity, entry.restUntilMs);
-    if (now < renewAtMs && renewAtMs < diesAtMs) {
-      entry.cancelTimer = clock.schedule(renewAtMs - now, () => {
-        if (entry.asked && !entry.flight) this.#renewAhead(entry);
-        if (!entry.flight) this.#watch(entry);
-      });
+    const now = this.#parts.clock.now();
+    const renewAtMs = Math.max(entry.held?.refreshAtMs ?? Infinity, entry.restUntilMs ?? -Infinity);
+    const isToBeRenewed = now < renewAtMs && renewAtMs < diesAtMs(entry, this.#parts.policy);
+    const nextAtMs = isToBeRenewed ? renewAtMs : uselessAtMs(entry, this.#parts.policy);
+    this.#agenda.set(entry, Math.max(0, nextAtMs - now));
+  }
+
+  #onDue(entry: Entry): void {
+    if (entry.flight) return;
+    if (this.#parts.clock.now() >= uselessAtMs(entry, this.#parts.policy)) {
+      this.#entries.delete(entry.key.id);
       return;
     }
-    const uselessAtMs = Math.max(diesAtMs, entry.failure?.untilMs ?? -Infinity);
-    entry.cancelTimer = clock.schedule(Math.max(0, uselessAtMs - now), () => {
-      if (!entry.flight) this.#entries.delete(entry.key.id);
-    });
+    if (entry.asked) this.#renewals.add(entry);
+    if (!entry.flight) this.#watch(entry);
   }
 
   #onNews(news: StoreNews): void {
@@ -278,8 +273,8 @@ export class TokenBroker {
     const entry = this.#entries.get(id);
     if (!entry?.held || entry.held.generation >= generation || entry.flight || !entry.asked) return;
     entry.failure = undefined;
-    entry.restUntilMs = -Infinity;
-    this.#renewAhead(entry);
+    entry.restUntilMs = undefined;
+    void this.#renewAhead(entry);
   }
 }
 

@@ -1,5 +1,6 @@
-import { compactDecrypt, CompactEncrypt, decodeProtectedHeader } from 'jose';
+import { compactDecrypt, decodeProtectedHeader } from 'jose';
 
+import { encryptCompact } from './compact-jwe.js';
 import { VaultError } from './errors.js';
 import { isKeyId, type KeyRing } from './key-ring.js';
 
@@ -19,16 +20,8 @@ export class Sealer {
   constructor(readonly ring: KeyRing) {}
 
   async seal(plaintext: string, { purpose, record, version }: Place): Promise<string> {
-    return new CompactEncrypt(new TextEncoder().encode(plaintext))
-      .setProtectedHeader({
-        alg: 'A256GCMKW',
-        enc: 'A256GCM',
-        kid: this.ring.sealingId,
-        use: purpose,
-        rec: record,
-        ver: version,
-      })
-      .encrypt(this.ring.sealingKey);
+    const header = { kid: this.ring.sealingId, use: purpose, rec: record, ver: version };
+    return encryptCompact(plaintext, this.ring.sealingKey, header);
   }
 
   /** Whether it is sealed under the ring's first key. */

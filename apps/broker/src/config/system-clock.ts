@@ -4,7 +4,8 @@ import type { Clock } from '#token';
 export const systemClock: Clock = {
   now: () => performance.now(),
   schedule(delayMs, action) {
-    const timer = setTimeout(action, delayMs).unref();
+    // Node cuts fractions off, and would be early.
+    const timer = setTimeout(action, Math.ceil(delayMs)).unref();
     return () => clearTimeout(timer);
   },
 };

@@ -13,7 +13,7 @@ export class KeyMetrics {
       help: 'Keys in the memory of this replica, by state.',
       labelNames: ['state'],
       registers,
-      // Both at once: it looks at every key.
+      // Both at once: of the same count.
       collect: () => {
         const { states, shortestLifeMs } = broker.overview();
         for (const state of KEY_STATES) keys.set({ state }, states[state]);

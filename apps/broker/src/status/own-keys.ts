@@ -8,8 +8,6 @@ import { systemClock } from '../config/system-clock.js';
 import { TokenEvents } from '../token/token-events.js';
 
 const MOST_TOLD = 20;
-/** Each ms of a look at all keys is paid for by so much rest: 1 % of the time. */
-const REST = 100;
 
 interface Led {
   readonly client: string;
@@ -24,9 +22,7 @@ export class OwnKeys {
   /** Of the tokens that came last, by environment. */
   readonly #lifeMs = new Map<string, number>();
   readonly #nearDeathSinceMs = new Map<string, number>();
-  #overview: Overview | undefined;
-  #nextLookMs = -Infinity;
-  /** Hears when this replica begins to lead a refresh. */
+  /** Hears when this replica begins to lead a refresh that somebody waits for. */
   onLead: () => void = () => {};
 
   constructor(
@@ -39,11 +35,11 @@ export class OwnKeys {
 
   /** By state. */
   get states(): Overview['states'] {
-    return this.#look().states;
+    return this.broker.overview().states;
   }
 
   get count(): number {
-    const { states } = this.#look();
+    const { states } = this.broker.overview();
     return KEY_STATES.reduce((sum, state) => sum + states[state], 0);
   }
 
@@ -57,7 +53,7 @@ export class OwnKeys {
   /** Environments in which a token in use should long have been renewed. */
   get nearDeath(): ReplicaReport['nearDeath'] {
     const now = systemClock.now();
-    const { shortestLifeMs } = this.#look();
+    const { shortestLifeMs } = this.broker.overview();
     const near = [...shortestLifeMs].filter(([environment, lifeMs]) => lifeMs < this.#leastLifeMs(environment));
     for (const environment of this.#nearDeathSinceMs.keys()) {
       if (!near.some(([each]) => each === environment)) this.#nearDeathSinceMs.delete(environment);
@@ -76,22 +72,14 @@ export class OwnKeys {
     return Math.min(2 * safetyMarginMs, ((1 - refreshAt) * (this.#lifeMs.get(environment) ?? Infinity)) / 2);
   }
 
-  #look(): Overview {
-    const now = systemClock.now();
-    if (!this.#overview || now >= this.#nextLookMs) {
-      this.#overview = this.broker.overview();
-      this.#nextLookMs = now + REST * Math.floor(systemClock.now() - now);
-    }
-    return this.#overview;
-  }
-
   #note(event: TokenEvent): void {
     switch (event.kind) {
       case 'lease': {
         if (event.outcome !== 'lead') break;
         const { client, merchantVat } = event.key.subject;
         this.#leading.set(event.key.id, { client, merchantVat, atMs: systemClock.now() });
-        this.onLead();
+        // Of renewals ahead there may be dozens a second: the next report tells of those.
+        if (event.cause === 'demand') this.onLead();
         break;
       }
       case 'refreshed':

@@ -45,6 +45,31 @@ it('writes one line for each caller and token, however often', () => {
   });
 });
 
+it('writes one line for each of very many callers of a token', () => {
+  const { lines, given } = aTrail();
+  const one = held('one');
+  const names = Array.from({ length: 50 }, (_, i) => `caller-${i}`);
+  for (let n = 0; n < 3; n += 1) for (const name of names) given.note(by(name), key, one, 'memory');
+  expect(lines.map(({ caller }) => caller)).toEqual(names);
+});
+
+it('remembers the holders of as many tokens as it can, those that are asked for longest', () => {
+  const { lines, given } = aTrail();
+  const first = held('first');
+  given.note(by('shop'), key, first, 'memory');
+  for (let i = 0; i < 250_000; i += 1) {
+    const { token } = first;
+    given.note(
+      by('till'),
+      key,
+      { ...first, token: Object.assign(Object.create(token), { tokenId: `t${i}` }) },
+      'memory',
+    );
+  }
+  given.note(by('shop'), key, first, 'memory');
+  expect(lines).toHaveLength(250_001);
+});
+
 it('knows a token that was read from the store once more', () => {
   const { lines, given } = aTrail();
   given.note(by('shop'), key, held('one'), 'store');

@@ -1,20 +1,30 @@
 import { Injectable } from '@nestjs/common';
 
-import { type TokenKey, tokenKey, type TokenSubject } from '#token';
+import { type TokenKey, tokenKeysOf, type TokenSubject } from '#token';
 import { type ClientRecord, decide, Vault } from '#vault';
 
 import type { Caller } from '../http/caller.js';
 import { Problem } from '../http/problem.js';
 import { Grants } from '../upstream/grants.js';
 
-/** Keys remembered per client; beyond that they are computed anew. */
-const MOST_REMEMBERED = 10_000;
+/** Keys remembered of all clients, at about 250 bytes each, and once more as many that were not asked for since those
+ *  were: a caller may make merchants up. What is forgotten is computed anew. */
+const MOST_REMEMBERED = 150_000;
+
+/** By record: a change of the client makes a new one, and its old keys go with the old record. */
+type Remembered = WeakMap<ClientRecord, KeysOfClient>;
+
+interface KeysOfClient {
+  readonly make: ReturnType<typeof tokenKeysOf>;
+  readonly byName: Map<string, TokenKey>;
+}
 
 /** What a caller asks for, as the key that its token is cached under. */
 @Injectable()
 export class TokenKeys {
-  /** By record: a change of the client makes a new one, and its old keys go with the old record. */
-  readonly #known = new WeakMap<ClientRecord, Map<string, TokenKey>>();
+  #young: Remembered = new WeakMap();
+  #old: Remembered = new WeakMap();
+  #count = 0;
 
   constructor(
     private readonly vault: Vault,
@@ -51,24 +61,33 @@ export class TokenKeys {
   }
 
   #keyOf(record: ClientRecord, merchantVat: string | undefined, scope: string | undefined): TokenKey {
-    let keys = this.#known.get(record);
-    if (!keys) this.#known.set(record, (keys = new Map()));
-    const id = scope === undefined ? (merchantVat ?? '') : `${merchantVat ?? ''} ${scope}`;
-    let key = keys.get(id);
-    if (!key) {
-      if (keys.size >= MOST_REMEMBERED) keys.clear();
-      key = tokenKey({
-        environment: record.environment,
-        tokenUrl: this.grants.urlOf(record.environment),
-        client: record.name,
-        credentialGeneration: record.generation,
-        credentialState: stateOf(record),
-        merchantVat,
-        scope,
-      });
-      keys.set(id, key);
+    const name = scope === undefined ? (merchantVat ?? '') : `${merchantVat ?? ''} ${scope}`;
+    return this.#young.get(record)?.byName.get(name) ?? this.#remember(record, name, merchantVat, scope);
+  }
+
+  #remember(record: ClientRecord, name: string, merchantVat?: string, scope?: string): TokenKey {
+    if (this.#count >= MOST_REMEMBERED) {
+      this.#old = this.#young;
+      this.#young = new WeakMap();
+      this.#count = 0;
     }
+    const old = this.#old.get(record);
+    let young = this.#young.get(record);
+    if (!young) this.#young.set(record, (young = { make: old?.make ?? this.#makerOf(record), byName: new Map() }));
+    const key = old?.byName.get(name) ?? young.make(merchantVat, scope);
+    young.byName.set(name, key);
+    this.#count += 1;
     return key;
+  }
+
+  #makerOf(record: ClientRecord): KeysOfClient['make'] {
+    return tokenKeysOf({
+      environment: record.environment,
+      tokenUrl: this.grants.urlOf(record.environment),
+      client: record.name,
+      credentialGeneration: record.generation,
+      credentialState: stateOf(record),
+    });
   }
 }
 
