@@ -38,6 +38,8 @@ export interface ObtainedToken {
   readonly stored: StoredToken;
   readonly asOfMs: number;
   readonly source: TokenSource;
+  /** Whether it was stored before anybody asked for it here. */
+  readonly wasThere: boolean;
 }
 
 /**
@@ -74,7 +76,7 @@ export class Refresher {
         switch (outcome.kind) {
           case 'hit':
             tell('hit');
-            return { stored: outcome.token, asOfMs: askedAtMs, source: 'store' };
+            return { stored: outcome.token, asOfMs: askedAtMs, source: 'store', wasThere: !waited };
           case 'failed': {
             tell('failed');
             const { code, message, scope, remainingMs } = outcome.failure;
@@ -153,7 +155,7 @@ export class Refresher {
     const outcome = await store.commit(lease, issued);
     if (outcome.kind === 'superseded') {
       onEvent({ kind: 'duplicate', key, tokenId: issued.token.tokenId });
-      return outcome.token && { stored: outcome.token, asOfMs, source: 'store' };
+      return outcome.token && { stored: outcome.token, asOfMs, source: 'store', wasThere: false };
     }
     onEvent({
       kind: 'refreshed',
@@ -166,7 +168,7 @@ export class Refresher {
       tookMs: clock.now() - startedAtMs,
       alone: lease.alone !== undefined,
     });
-    return { stored: outcome.token, asOfMs, source: 'upstream' };
+    return { stored: outcome.token, asOfMs, source: 'upstream', wasThere: false };
   }
 
   /** One grant, given up after the longest hold even if the issuer does not heed the signal. */

@@ -2,6 +2,7 @@ import { Agenda } from './agenda.js';
 import { within } from './clock.js';
 import { DrainingError, IssuerError, RefreshBusyError, StoreAwayError } from './errors.js';
 import { diesAtMs, type Entry, newEntry, refuseIfCooling, refuseIfTooYoung, uselessAtMs } from './entry.js';
+import type { RefreshCause } from './events.js';
 import { type HeldToken, seedAll } from './held-token.js';
 import type { TokenKey, TokenSubject } from './key.js';
 import { Census, type Overview } from './overview.js';
@@ -175,7 +176,7 @@ export class TokenBroker {
 
   async #fly(entry: Entry, request: RefreshRequest): Promise<HeldToken> {
     const flight = this.#refresher.obtain(entry.key, request).then(
-      (obtained) => this.#remember(entry, obtained),
+      (obtained) => this.#remember(entry, obtained, request.cause),
       (error: unknown) => this.#rememberFailure(entry, error),
     );
     try {
@@ -183,10 +184,11 @@ export class TokenBroker {
     } finally {
       entry.flight = undefined;
       this.#watch(entry);
+      if (entry.asked) this.#renewals.add(entry);
     }
   }
 
-  #remember(entry: Entry, { stored, asOfMs, source }: ObtainedToken): HeldToken {
+  #remember(entry: Entry, { stored, asOfMs, source, wasThere }: ObtainedToken, cause: RefreshCause): HeldToken {
     const { policy, random } = this.#parts;
     // In whole ms, the shorter life: small integers cost nothing beside the object that they stand in.
     const expiresAtMs = Math.floor(asOfMs + stored.remainingMs);
@@ -194,7 +196,8 @@ export class TokenBroker {
     const refreshAtMs = Math.floor(startedAtMs + refreshAfterMs(policy, stored.lifeMs, random()));
     entry.failure = undefined;
     entry.restUntilMs = undefined;
-    entry.asked = false;
+    // Whoever takes over what another replica has renewed asks for it after its renewal.
+    entry.asked = wasThere && cause === 'demand';
     const { token, generation } = stored;
     return (entry.held = { token, generation, startedAtMs, refreshAtMs, expiresAtMs, source });
   }
