@@ -58,9 +58,20 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'broker/.': [
     'libs/token',
     'libs/vault',
-    ...['access', 'audit', 'config', 'dashboard', 'health', 'http', 'log', 'redis', 'status', 'token', 'vault'].map(
-      (room) => `broker/${room}`,
-    ),
+    ...[
+      'access',
+      'audit',
+      'config',
+      'dashboard',
+      'health',
+      'http',
+      'log',
+      'redis',
+      'status',
+      'token',
+      'tracing',
+      'vault',
+    ].map((room) => `broker/${room}`),
   ],
 };
 
