@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 
-import { decodeText, type FoundCredentials, readCredentials } from '#vault';
+import { decodeText, type FoundCredentials, readCredentials } from './credential-text.js';
 
 const pair: FoundCredentials = { clientId: 'my-client', clientSecret: 'p+a/s%s:w=#"o\'rd==' };
 

@@ -20,7 +20,7 @@ export {
   retireSecret,
   setEnabled,
 } from './client-edits.js';
-export { decodeText, type FoundCredentials, readCredentials } from './credential-text.js';
+export type { FoundCredentials } from './credential-text.js';
 export { DirectoryVaultStore } from './directory-vault-store.js';
 export { VAULT_PURPOSE } from './edit.js';
 export { VaultError, type VaultErrorCode } from './errors.js';
