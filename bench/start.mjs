@@ -54,7 +54,8 @@ async function starts(name, sandbox, env) {
   for (let i = 0; i < STARTS; i += 1) {
     const PORT = String(await freePort());
     const startedAt = performance.now();
-    const child = launch(process.execPath, [entry], { PATH: process.env.PATH, ...settings, PORT });
+    // Logs are JSON, as in production.
+    const child = launch(process.execPath, [entry], { PATH: process.env.PATH, ...settings, LOG_FORMAT: 'json', PORT });
     child.stdout.resume();
     await ready(`http://127.0.0.1:${PORT}/health/ready`, child);
     times.push({ ms: performance.now() - startedAt, cpu: cpuMs(child) });

@@ -36,7 +36,7 @@ try {
   const stopped = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
   const config = loadConfig();
   const app = await create(config);
-  const log = new PinoLogger(config.logLevel, config.logFormat);
+  const log = await PinoLogger.open(config.logLevel, config.logFormat);
   process.once('exit', () => log.flush());
   app.useLogger(log);
   // A fault of ours in what nobody waits for: said loudly, and no reason to leave the tills without tokens.

@@ -2,15 +2,15 @@ import { PinoLogger } from './pino-logger.js';
 
 const ESC = '\u001b';
 
-function aLogger(format: 'json' | 'pretty') {
+async function aLogger(format: 'json' | 'pretty') {
   const written: string[] = [];
-  const log = new PinoLogger('trace', format, { write: (text) => void written.push(text) });
+  const log = await PinoLogger.open('trace', format, { write: (text) => void written.push(text) });
   return { log, text: () => written.join(''), lines: () => written.join('').trimEnd().split('\n') };
 }
 
 describe('json', () => {
-  it('is one object per line, with the room that it comes from', () => {
-    const { log, lines } = aLogger('json');
+  it('is one object per line, with the room that it comes from', async () => {
+    const { log, lines } = await aLogger('json');
     log.log({ event: 'started', clients: 2 });
     log.log({ event: 'token_refreshed', token_id: 'abc' }, 'token');
     log.log('Mapped {/health, GET} route', 'Router');
@@ -23,8 +23,8 @@ describe('json', () => {
     ]);
   });
 
-  it('counts warnings and errors, and nothing else', () => {
-    const { log, lines } = aLogger('json');
+  it('counts warnings and errors, and nothing else', async () => {
+    const { log, lines } = await aLogger('json');
     for (let n = 0; n < 300; n += 1) {
       log.warn({ event: 'token_failed', client: 'acme', code: 'upstream_unavailable' }, 'token');
       log.error({ event: 'internal_error', error: new Error('a fault') }, 'http');
@@ -41,8 +41,8 @@ describe('json', () => {
     ]);
   });
 
-  it('says of an error where it was, and none of its members', () => {
-    const { log, text } = aLogger('json');
+  it('says of an error where it was, and none of its members', async () => {
+    const { log, text } = await aLogger('json');
     const error = Object.assign(new Error('failed'), { config: { headers: { Authorization: 'Basic canary' } } });
     log.error(error, 'http');
     log.error({ event: 'internal_error', error });
@@ -52,8 +52,8 @@ describe('json', () => {
 });
 
 describe('pretty', () => {
-  it('is a line with the time, what happened and its members', () => {
-    const { log, lines } = aLogger('pretty');
+  it('is a line with the time, what happened and its members', async () => {
+    const { log, lines } = await aLogger('pretty');
     log.log({ event: 'token_refreshed', client: 'acme', took_ms: 12 }, 'token');
     log.log('Mapped {/health, GET} route', 'Router');
     log.log({ event: 'draining' });
@@ -64,8 +64,8 @@ describe('pretty', () => {
     ]);
   });
 
-  it('shows an error with its stack, none of its members, and no colours where there is no terminal', () => {
-    const { log, text } = aLogger('pretty');
+  it('shows an error with its stack, none of its members, and no colours where there is no terminal', async () => {
+    const { log, text } = await aLogger('pretty');
     const error = Object.assign(new TypeError('failed'), { config: { headers: { Authorization: 'Basic canary' } } });
     log.error({ event: 'internal_error', correlation_id: 'till-7', error }, 'http');
     expect(text()).toMatch(/ERROR: http internal_error \{"correlation_id":"till-7"\}\n[^]*TypeError: failed\n\s+at /);
@@ -73,8 +73,8 @@ describe('pretty', () => {
     expect(text()).not.toContain(ESC);
   });
 
-  it('lets no value write to the terminal but as text', () => {
-    const { log, lines } = aLogger('pretty');
+  it('lets no value write to the terminal but as text', async () => {
+    const { log, lines } = await aLogger('pretty');
     log.warn({ event: 'x', reason: `${ESC}[31m\nforged` });
     expect(lines()).toEqual([expect.stringContaining('{"reason":"\\u001b[31m\\nforged"}')]);
   });

@@ -2,7 +2,6 @@ import type { LoggerService } from '@nestjs/common';
 import { type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pino';
 
 import type { LogFormat, LogLevel } from '../config/broker-config.js';
-import { prettily } from './pretty.js';
 import { Repeats } from './repeats.js';
 import { stdout } from './stdout.js';
 
@@ -12,8 +11,7 @@ export class PinoLogger implements LoggerService {
   readonly #pino: Logger;
   readonly #repeats = new Repeats((level, line) => this.#pino[level](line));
 
-  /** @param to where the lines go, written before a call returns */
-  constructor(level: LogLevel, format: LogFormat, to: DestinationStream = stdout()) {
+  private constructor(level: LogLevel, to: DestinationStream) {
     this.#pino = pino(
       {
         level,
@@ -22,8 +20,16 @@ export class PinoLogger implements LoggerService {
         formatters: { level: (label) => ({ level: label }) },
         serializers: { error: describe },
       },
-      format === 'pretty' ? prettily(to) : to,
+      to,
     );
+  }
+
+  /** @param to where the lines go, written before a call returns */
+  static async open(level: LogLevel, format: LogFormat, to: DestinationStream = stdout()): Promise<PinoLogger> {
+    if (format === 'json') return new PinoLogger(level, to);
+    // Only where people read: 30 files that other starts need not wait for.
+    const { prettily } = await import('./pretty.js');
+    return new PinoLogger(level, prettily(to));
   }
 
   log = (message: unknown, ...rest: unknown[]) =>
