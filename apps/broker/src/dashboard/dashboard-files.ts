@@ -1,7 +1,8 @@
 import { hash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
-import { gzipSync } from 'node:zlib';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
 
 import { codeOf } from '../config/secrets.js';
 
@@ -20,8 +21,8 @@ const PAGE = 'index.html';
 export interface DashboardFile {
   readonly type: string;
   readonly body: Buffer;
-  /** Absent if it would not be smaller. */
-  readonly gzip: Buffer | undefined;
+  /** Compressed when it is first asked for; undefined if it would not be smaller. */
+  readonly gzip: () => Promise<Buffer | undefined>;
   /** Weak: the same compressed or not (RFC 9110 §8.8.3.2). */
   readonly etag: string;
 }
@@ -55,7 +56,17 @@ export class DashboardFiles {
 
 function read(path: string, { type, compress }: (typeof KINDS)[string]): DashboardFile {
   const body = readFileSync(path);
-  const gzip = compress ? gzipSync(body, { level: 9 }) : undefined;
-  const isSmaller = gzip !== undefined && gzip.length < body.length;
-  return { type, body, gzip: isSmaller ? gzip : undefined, etag: `W/"${hash('sha256', body, 'base64url')}"` };
+  let gzipped: Promise<Buffer | undefined> | undefined;
+  return {
+    type,
+    body,
+    gzip: () => (gzipped ??= compress ? smaller(body) : Promise.resolve(undefined)),
+    etag: `W/"${hash('sha256', body, 'base64url')}"`,
+  };
+}
+
+/** In the thread pool: tokens are given meanwhile. */
+async function smaller(body: Buffer): Promise<Buffer | undefined> {
+  const gzipped = await promisify(gzip)(body, { level: 9 });
+  return gzipped.length < body.length ? gzipped : undefined;
 }

@@ -49,7 +49,7 @@ async function send(file: DashboardFile, { headers }: FastifyRequest, reply: Fas
     await reply.code(HttpStatus.NOT_MODIFIED).send();
     return;
   }
-  const compressed = takesGzip(headers['accept-encoding']) ? gzip : undefined;
+  const compressed = takesGzip(headers['accept-encoding']) ? await gzip() : undefined;
   if (compressed) void reply.header('content-encoding', 'gzip');
   await reply.type(type).send(compressed ?? body);
 }
