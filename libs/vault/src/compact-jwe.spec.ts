@@ -33,7 +33,7 @@ it('opens with no other key, and not once a character was changed', async () => 
   for (let at = 0; at < sealed.length; at += 7) {
     if (sealed[at] === '.') continue;
     const changed = sealed.slice(0, at) + (sealed[at] === 'A' ? 'B' : 'A') + sealed.slice(at + 1);
-    await expect(compactDecrypt(changed, key, algorithms)).rejects.toThrow();
+    await expect(compactDecrypt(changed, key, algorithms)).rejects.toThrow(/./);
   }
 });
 
