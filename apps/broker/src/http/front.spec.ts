@@ -112,6 +112,7 @@ it('waits for a body that comes behind its headers', async () => {
   await new Promise((resolve) => setTimeout(resolve, 50));
   connection.socket.write('late');
   await eventually(() => Promise.resolve(connection.said.includes('quick late') || undefined));
+  expect(seen).toEqual(['front late']);
 });
 
 it('hands on what is refused, or comes in pieces, with all of its body', async () => {

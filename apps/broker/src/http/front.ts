@@ -48,12 +48,13 @@ export class Front {
       const quick = this.#routes.get(request.url ?? '');
       if (!quick || !isSmall(request) || !isOf(quick.route.contentType, request)) return behind(request, response);
       const look = (): void => {
-        const chunk = request.read() as Buffer | null;
-        const isWhole = chunk?.length === Number(request.headers['content-length']);
+        const chunk: unknown = request.read();
         const body =
-          chunk && isWhole && canAnswerAtOnce(response) ? quick.route.answer(request, chunk.toString()) : undefined;
+          isWhole(chunk, request) && canAnswerAtOnce(response)
+            ? quick.route.answer(request, chunk.toString())
+            : undefined;
         if (body !== undefined) return quick.head.send(response, correlationIdOf(request.headers), body);
-        if (chunk) request.unshift(chunk);
+        if (chunk !== null) request.unshift(chunk);
         behind(request, response);
       };
       // By then, all that arrived together with the headers can be read.
@@ -66,6 +67,10 @@ export class Front {
 function isSmall({ method, headers }: IncomingMessage): boolean {
   const { 'content-length': length = '0' } = headers;
   return method === 'POST' && length !== '0' && Number(length) <= LONGEST_BODY;
+}
+
+function isWhole(chunk: unknown, { headers }: IncomingMessage): chunk is Buffer {
+  return Buffer.isBuffer(chunk) && chunk.length === Number(headers['content-length']);
 }
 
 function isOf(wanted: string, { headers }: IncomingMessage): boolean {
