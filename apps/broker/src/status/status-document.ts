@@ -1,12 +1,13 @@
-import type {
-  KeyCounts,
-  LastHour,
-  PastMinute,
-  ReplicaStatus,
-  Sighting,
-  StatusNow,
-  StoreStatus,
-  VaultStatus,
+import {
+  isHeard,
+  type KeyCounts,
+  type LastHour,
+  type PastMinute,
+  type ReplicaStatus,
+  type Sighting,
+  type StatusNow,
+  type StoreStatus,
+  type VaultStatus,
 } from '#cluster';
 
 import { type NeedFacts, needsOf } from './needs.js';
@@ -59,7 +60,8 @@ export function gistOf(status: StatusNow): string {
   return JSON.stringify(status, (name, value: unknown) => (MOVING.has(name) ? undefined : value));
 }
 
-function shownReplica({ report, agoMs }: Sighting, nowMs: number): ReplicaStatus {
+function shownReplica(sighting: Sighting, nowMs: number): ReplicaStatus {
+  const { report, agoMs } = sighting;
   const uptimeMs = report.uptimeMs + agoMs;
   return {
     name: report.name,
@@ -67,6 +69,7 @@ function shownReplica({ report, agoMs }: Sighting, nowMs: number): ReplicaStatus
     started_at: ago(uptimeMs, nowMs),
     uptime_seconds: Math.floor(uptimeMs / 1_000),
     seen_seconds_ago: Math.floor(agoMs / 1_000),
+    late: !isHeard(sighting),
     state: report.isDraining ? 'draining' : 'ready',
     redis_up: report.redisUp,
     keys: report.keys,
