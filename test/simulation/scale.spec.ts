@@ -163,6 +163,7 @@ describe('the limits', () => {
     expect(boardOf(10, 1).tells / (10 / (sum / 100_000))).toBeCloseTo(1, 2);
     // Of 600 a minute one in about twenty is told as an event.
     expect(boardOf(1, 10).events).toBeCloseTo(31 / 60);
+    expect(boardOf(200, 2_000).events).toBeCloseTo((200 * 7) / 60);
   });
 
   it('many replicas report no more often than 40 do, whatever happens', () => {

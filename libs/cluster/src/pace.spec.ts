@@ -5,9 +5,10 @@ const replicas = (count: number, everyMs: number | undefined = 1_000) =>
   Array.from({ length: count }, () => ({ everyMs }));
 
 it('few replicas report each second, and 100 ms after news', () => {
-  for (const count of [0, 1, 4]) expect(paceOf(replicas(count))).toEqual({ everyMs: 1_000, soonMs: 100 });
-  expect(paceOf(replicas(20))).toEqual({ everyMs: 1_000, soonMs: 500 });
-  expect(paceOf(replicas(40))).toEqual({ everyMs: 1_000, soonMs: 1_000 });
+  const few = { everyMs: 1_000, soonMs: 100, refreshesPerMinute: 30 };
+  for (const count of [0, 1, 4]) expect(paceOf(replicas(count))).toEqual(few);
+  expect(paceOf(replicas(20))).toEqual({ ...few, soonMs: 500 });
+  expect(paceOf(replicas(40))).toEqual({ ...few, soonMs: 1_000 });
 });
 
 it('all replicas together make 40 reports a second at most, with news or without', () => {
@@ -16,12 +17,13 @@ it('all replicas together make 40 reports a second at most, with news or without
     expect(soonMs).toBeLessThanOrEqual(everyMs);
     expect((count * 1_000) / soonMs).toBeLessThanOrEqual(40.001);
   }
-  expect(paceOf(replicas(200))).toEqual({ everyMs: 5_000, soonMs: 5_000 });
+  expect(paceOf(replicas(200))).toEqual({ everyMs: 5_000, soonMs: 5_000, refreshesPerMinute: 6 });
+  expect(paceOf(replicas(5_000)).refreshesPerMinute).toBe(1);
 });
 
 it('beside a version that reports each second, and believes others for 5 s, each reports each second', () => {
-  expect(paceOf([...replicas(199), { everyMs: undefined }])).toEqual({ everyMs: 1_000, soonMs: 1_000 });
-  expect(paceOf([...replicas(9), {}])).toEqual({ everyMs: 1_000, soonMs: 250 });
+  expect(paceOf([...replicas(199), { everyMs: undefined }])).toMatchObject({ everyMs: 1_000, soonMs: 1_000 });
+  expect(paceOf([...replicas(9), {}])).toMatchObject({ everyMs: 1_000, soonMs: 250 });
 });
 
 it('a report is believed for 5 s, and for longer than two of the longest ways to the next one', () => {

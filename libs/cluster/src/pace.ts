@@ -9,11 +9,16 @@ const SOON_MS = 100;
 const INTERVALS_BELIEVED = 3;
 export const LEAST_TIME_TO_LIVE_MS = 5_000;
 
+/** Refreshes that a replica tells one by one in a minute, if there are few replicas. */
+const REFRESHES_PER_MINUTE = 30;
+
 export interface Pace {
   /** From one report of a replica to its next one, on average, in ms. */
   readonly everyMs: number;
   /** With news, a report comes not sooner after the one before, in ms; nor sooner than `NEWS_WAITS_MS` after the news. */
   readonly soonMs: number;
+  /** Refreshes that it tells one by one in a minute: each of them is read by all replicas. */
+  readonly refreshesPerMinute: number;
 }
 
 /** News is told together with what comes right after it, in ms. */
@@ -21,7 +26,7 @@ export const NEWS_WAITS_MS = SOON_MS;
 
 /**
  * How often a replica reports itself: each second, and 100 ms after news, while there are few. Of more than 40 each
- * reports more seldom, so that all together make about 40 reports a second.
+ * reports more seldom, and tells fewer events, so that all together make about 40 reports a second.
  * @param replicas as they were last seen, itself included
  */
 export function paceOf(replicas: readonly Pick<ReplicaReport, 'everyMs'>[]): Pace {
@@ -29,7 +34,11 @@ export function paceOf(replicas: readonly Pick<ReplicaReport, 'everyMs'>[]): Pac
   // A replica of a version that says nothing of it drops whoever has not reported for 5 s.
   const hasOlder = replicas.some(({ everyMs }) => everyMs === undefined);
   const everyMs = hasOlder ? EVERY_MS : Math.max(EVERY_MS, turnMs);
-  return { everyMs, soonMs: Math.min(everyMs, Math.max(SOON_MS, turnMs)) };
+  return {
+    everyMs,
+    soonMs: Math.min(everyMs, Math.max(SOON_MS, turnMs)),
+    refreshesPerMinute: Math.max(1, Math.floor((REFRESHES_PER_MINUTE * EVERY_MS) / everyMs)),
+  };
 }
 
 /** Until the next report, in ms: a quarter more or less, or replicas that were started at once would report at once.

@@ -1,10 +1,8 @@
-import { NEWS_WAITS_MS, paceOf } from '#cluster';
+import { NEWS_WAITS_MS, type Pace, paceOf } from '#cluster';
 
 import type { Model } from './model.js';
 import { type Step, STEPS } from './tally.js';
 
-/** Events of one kind that a replica puts on the board, and one that says how many more there were; see repeats.ts. */
-const EVENTS_PER_MINUTE = 31;
 const CALLS_PER_CLIENT = 5;
 
 /** What one of something costs Redis: time of its one thread, in µs, and bytes that it sends. */
@@ -49,16 +47,17 @@ export interface Limit {
  *  without the jitter of reports. */
 export function boardOf(replicas: number, refreshesPerSecond: number): { tells: number; events: number } {
   const own = refreshesPerSecond / replicas;
-  const events = Math.min(own, EVENTS_PER_MINUTE / 60);
+  const pace = paceOf(Array.from({ length: replicas }, () => ({ everyMs: 1_000 })));
+  // And one that says how many more there were; see repeats.ts.
+  const events = Math.min(own, (pace.refreshesPerMinute + 1) / 60);
   // A refresh is news when it begins, and as an event when it has ended.
-  const interval = meanIntervalSeconds(replicas, own + events);
+  const interval = meanIntervalSeconds(pace, own + events);
   return { tells: replicas / interval, events: replicas * events };
 }
 
 /** From one report of a replica to its next: until its turn comes, or it tells the first piece of news, if it may.
  *  @param news pieces per second, a Poisson process */
-function meanIntervalSeconds(replicas: number, news: number): number {
-  const pace = paceOf(Array.from({ length: replicas }, () => ({ everyMs: 1_000 })));
+function meanIntervalSeconds(pace: Pace, news: number): number {
   const [every, soon, waits] = [pace.everyMs, pace.soonMs, NEWS_WAITS_MS].map((ms) => ms / 1_000) as [
     number,
     number,

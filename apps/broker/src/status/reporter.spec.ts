@@ -35,12 +35,12 @@ async function aReporter(others: number, more: { everyMs?: number } = { everyMs:
       isNews = listener;
     },
   };
-  const events: Pick<OwnEvents, 'onEvent'> = { onEvent: () => {} };
+  const events: Pick<OwnEvents, 'onEvent' | 'mostRefreshes'> = { onEvent: () => {}, mostRefreshes: 30 };
   const drain = new Drain();
   const reporter = new Reporter(noted, report as OwnReport, events as OwnEvents, drain);
   const happen = (id: string) => events.onEvent({ id, kind: 'invalidated', replica: 'own' } satisfies BoardEvent);
   const pass = (ms: number) => jest.advanceTimersByTimeAsync(ms);
-  return { reporter, drain, told, happen, pass, isNews: () => isNews() };
+  return { reporter, drain, events, told, happen, pass, isNews: () => isNews() };
 }
 
 const eventsOf = (told: readonly { readonly told: Told }[]) =>
@@ -85,6 +85,13 @@ it('of many replicas each reports more seldom, and says so before it does', asyn
   expect(Math.max(...gaps)).toBeLessThanOrEqual(6_251);
   // Not in step, were they started at once.
   expect(new Set(gaps).size).toBeGreaterThan(10);
+});
+
+it('of many replicas each tells fewer of its refreshes one by one', async () => {
+  const { events, pass } = await aReporter(199);
+  expect(events.mostRefreshes).toBe(30);
+  await pass(5_000);
+  expect(events.mostRefreshes).toBe(6);
 });
 
 it('of many replicas none reports more often for its news, and tells all of it in order', async () => {

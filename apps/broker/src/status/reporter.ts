@@ -49,7 +49,7 @@ export class Reporter implements OnApplicationShutdown {
   constructor(
     @Inject(CLUSTER_BOARD) private readonly board: ClusterBoard,
     private readonly report: OwnReport,
-    events: OwnEvents,
+    private readonly events: OwnEvents,
     drain: Drain,
   ) {
     this.#tellIn(untilNextMs(this.#pace, Math.random()));
@@ -104,6 +104,7 @@ export class Reporter implements OnApplicationShutdown {
   async #tell(): Promise<void> {
     const now = systemClock.now();
     this.#pace = paceOf(this.#seen.replicas.map((each) => each.report));
+    this.events.mostRefreshes = this.#pace.refreshesPerMinute;
     this.#toldAtMs = now;
     this.#nextAtMs = Infinity;
     this.#tellIn(untilNextMs(this.#pace, Math.random()));

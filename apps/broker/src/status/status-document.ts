@@ -60,8 +60,7 @@ export function gistOf(status: StatusNow): string {
   return JSON.stringify(status, (name, value: unknown) => (MOVING.has(name) ? undefined : value));
 }
 
-function shownReplica(sighting: Sighting, nowMs: number): ReplicaStatus {
-  const { report, agoMs } = sighting;
+function shownReplica({ report, agoMs }: Sighting, nowMs: number): ReplicaStatus {
   const uptimeMs = report.uptimeMs + agoMs;
   return {
     name: report.name,
@@ -69,7 +68,7 @@ function shownReplica(sighting: Sighting, nowMs: number): ReplicaStatus {
     started_at: ago(uptimeMs, nowMs),
     uptime_seconds: Math.floor(uptimeMs / 1_000),
     seen_seconds_ago: Math.floor(agoMs / 1_000),
-    late: !isHeard(sighting),
+    late: !isHeard({ report, agoMs }),
     state: report.isDraining ? 'draining' : 'ready',
     redis_up: report.redisUp,
     keys: report.keys,
