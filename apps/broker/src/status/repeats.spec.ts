@@ -66,17 +66,17 @@ it('keeps a flood of different failures from washing everything off, and from fi
 it('tells some of what happens all day', async () => {
   const { clock, passed, repeats } = setUp();
   for (let n = 0; n < 500; n += 1) repeats.note({ kind: 'refreshed', client: `client-${n}` });
-
-  it('tells fewer refreshes where it is told to, and as much as ever of what people do', () => {
-    const { passed, repeats } = setUp(6);
-    for (let n = 0; n < 20; n += 1) {
-      repeats.note({ kind: 'refreshed', client: `client-${n}` });
-      repeats.note({ kind: 'client_changed', client: `client-${n}` });
-    }
-    expect(passed.filter(({ kind }) => kind === 'refreshed')).toHaveLength(6);
-    expect(passed.filter(({ kind }) => kind === 'client_changed')).toHaveLength(20);
-  });
   expect(passed).toHaveLength(30);
   await clock.advance(60_000);
   expect(passed.at(-1)).toEqual({ kind: 'refreshed', detail: '470 more within a minute, of this and other clients' });
+});
+
+it('tells fewer refreshes where it is told to, and as much as ever of what people do', () => {
+  const { passed, repeats } = setUp(6);
+  for (let n = 0; n < 20; n += 1) {
+    repeats.note({ kind: 'refreshed', client: `client-${n}` });
+    repeats.note({ kind: 'client_changed', client: `client-${n}` });
+  }
+  expect(passed.filter(({ kind }) => kind === 'refreshed')).toHaveLength(6);
+  expect(passed.filter(({ kind }) => kind === 'client_changed')).toHaveLength(20);
 });
