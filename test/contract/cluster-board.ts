@@ -1,10 +1,10 @@
 import {
   type BoardEvent,
   type ClusterBoard,
+  LEAST_TIME_TO_LIVE_MS,
   type MinuteCounts,
   MINUTES_TOLD,
   NO_COUNTS,
-  TIME_TO_LIVE_MS,
 } from '#cluster';
 
 import { aReport } from '../support/cluster-report.js';
@@ -75,7 +75,7 @@ export function describeClusterBoard(name: string, open: () => Promise<BoardUnde
     it('drops a replica that reports nothing for its time to live, and says so once', async () => {
       await report('a');
       await report('b');
-      for (let ms = 0; ms <= TIME_TO_LIVE_MS; ms += 1_000) {
+      for (let ms = 0; ms <= LEAST_TIME_TO_LIVE_MS; ms += 1_000) {
         await passMs(1_000);
         await Promise.all([report('b'), report('c')]);
       }
@@ -84,6 +84,21 @@ export function describeClusterBoard(name: string, open: () => Promise<BoardUnde
         'a came: version 1.0.0',
         'a went: it did not say goodbye',
       ]);
+    });
+
+    it('believes a replica that reports more seldom for longer, and drops it when its own time is over', async () => {
+      await report('seldom', { everyMs: 2_500 });
+      await report('older', {});
+      for (let ms = 0; ms < LEAST_TIME_TO_LIVE_MS + 500; ms += 500) {
+        await passMs(500);
+        await report('b', { everyMs: 1_000 });
+      }
+      expect(await seen('b')).toEqual(['b', 'seldom']);
+      for (let ms = 0; ms < 2_200; ms += 1_100) {
+        await passMs(1_100);
+        await report('b', { everyMs: 1_000 });
+      }
+      expect(await seen('b')).toEqual(['b']);
     });
 
     it('takes a replica off that says goodbye, once', async () => {

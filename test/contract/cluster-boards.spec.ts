@@ -63,6 +63,31 @@ describe('Redis board', () => {
     expect(await went(link)).toHaveLength(1);
   });
 
+  it('drops the others of many that reported seldom, though the last one does so too', async () => {
+    const link = await aRealLink();
+    const board = new RedisClusterBoard(link);
+    const seldom = (name: string) => board.tell({ report: aReport(name, { everyMs: 2_000 }), counts: [], events: [] });
+    for (const name of ['a', 'b']) await seldom(name);
+    for (let ms = 0; ms < 7_500; ms += 2_500) {
+      await waited.passMs(2_500);
+      await seldom('b');
+    }
+    expect(await went(link)).toHaveLength(1);
+  });
+
+  it('reads a report that says nothing of its time to live, and gives it 5 s', async () => {
+    const link = await aRealLink();
+    const [replicas] = link.keys.cluster;
+    const older = JSON.stringify({ name: 'older', run: 'its-run', version: '0.9.0' });
+    await redis.client.hset(replicas, 'older', `${Date.now() + 3_600_000} its-run ${older}`);
+    expect((await tell(link, 'a')).replicas.map(({ report }) => [report.name, report.everyMs])).toEqual([
+      ['a', undefined],
+      ['older', undefined],
+    ]);
+    expect(await redis.client.hget(replicas, 'older')).toMatch(/^\d+ its-run\/5000 \{/);
+    expect((await redis.client.hget(replicas, 'a'))!.split(' ').slice(1)).toEqual(['run/5000', expect.any(String)]);
+  });
+
   it('passes over what a replica of another version has left there', async () => {
     const link = await aRealLink();
     const board = new RedisClusterBoard(link);

@@ -152,13 +152,24 @@ describe('the limits', () => {
     steps: { ...(Object.fromEntries(STEPS.map((step) => [step, 0])) as Figures['steps']), ...steps },
   });
 
-  it('a replica without news reports once a second, and with much of it each 100 ms more', () => {
+  it('a replica without news reports once a second, and with much of it as soon as it may', () => {
     expect(boardOf(10, 0)).toEqual({ tells: 10, events: 0 });
-    expect(boardOf(10, 1e9).tells).toBeCloseTo(110);
-    // 0.1 refreshes a second of each are 0.2 pieces of news.
-    expect(boardOf(10, 1).tells).toBeCloseTo(10 + 2 / 1.02);
+    expect(boardOf(2, 1e9).tells).toBeCloseTo(20);
+    // Ten may report again after 250 ms, and 0.1 refreshes a second of each are 0.2 pieces of news.
+    expect(boardOf(10, 1e9).tells).toBeCloseTo(40);
+    let sum = 0;
+    const { random } = new Timeline(1);
+    for (let i = 0; i < 100_000; i += 1) sum += Math.min(1, Math.max(0.25, 0.1 - Math.log(1 - random()) / 0.2));
+    expect(boardOf(10, 1).tells / (10 / (sum / 100_000))).toBeCloseTo(1, 2);
     // Of 600 a minute one in about twenty is told as an event.
     expect(boardOf(1, 10).events).toBeCloseTo(31 / 60);
+    expect(boardOf(200, 2_000).events).toBeCloseTo((200 * 7) / 60);
+  });
+
+  it('many replicas report no more often than 40 do, whatever happens', () => {
+    for (const refreshes of [0, 10, 1e6]) {
+      for (const replicas of [40, 200, 1_000]) expect(boardOf(replicas, refreshes).tells).toBeCloseTo(40);
+    }
   });
 
   it('adds up what each second costs Redis', () => {
@@ -188,8 +199,8 @@ describe('the limits', () => {
     expect(thread).toMatchObject({ name: 'thread of Redis', used: expect.closeTo(0.054) });
     expect(without).toMatchObject({ used: 0.05, replicas: undefined });
     expect(without!.keys! / 20_000).toBeCloseTo(1, 2);
-    // N reports of 10 N µs each, beside 5 % for the hits.
-    expect(thread!.replicas! / Math.sqrt(95_000)).toBeCloseTo(1, 2);
+    // 40 reports of 10 N µs each, beside 5 % for the hits.
+    expect(thread!.replicas! / (95_000 / 40)).toBeCloseTo(1, 2);
     expect(network!.used).toBeCloseTo(0.00204);
     expect(memory).toMatchObject({ used: 0.5, replicas: undefined });
     expect(memory!.keys! / 2_000).toBeCloseTo(1, 2);

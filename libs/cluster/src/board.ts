@@ -1,7 +1,5 @@
 import type { TimelineEvent } from './status.js';
 
-/** How long a replica counts as alive without reporting itself, in ms. */
-export const TIME_TO_LIVE_MS = 5_000;
 /** How many events a board keeps at least. */
 export const MOST_EVENTS = 1_000;
 /** How many minutes it tells of. */
@@ -12,9 +10,11 @@ const NEW_FOR_MS = 15_000;
 /** What a replica tells of itself. Durations, never instants: replicas share no clock. Every list in it is bounded. */
 export interface ReplicaReport {
   readonly name: string;
-  /** Tells two runs of one name apart: one word. */
+  /** Tells two runs of one name apart: one word without a slash. */
   readonly run: string;
   readonly version: string;
+  /** When it reports itself again, on average; see pace.ts. Absent in versions that report each second. */
+  readonly everyMs?: number | undefined;
   readonly uptimeMs: number;
   readonly isDraining: boolean;
   /** Whether it reaches the shared token store; null if there is none. */
@@ -120,8 +120,9 @@ export interface PastMinute extends MinuteCounts {
 }
 
 /**
- * Where replicas report themselves, and read what the others do. Who does not report for `TIME_TO_LIVE_MS` is dropped,
- * and a `replica_went` is written: once, whoever notices; and a `replica_came` for each that was not there.
+ * Where replicas report themselves, and read what the others do. Who does not report for the time to live of its last
+ * report is dropped, and a `replica_went` is written: once, whoever notices; and a `replica_came` for each that was not
+ * there.
  */
 export interface ClusterBoard {
   /** Everything that one replica has to say; answered with all that are alive, itself included.

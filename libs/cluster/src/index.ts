@@ -17,12 +17,12 @@ export {
   type Sighting,
   type Sightings,
   sumOf,
-  TIME_TO_LIVE_MS,
   type Told,
   type UpstreamReach,
 } from './board.js';
 export { FailoverClusterBoard } from './failover-cluster-board.js';
 export { MemoryClusterBoard } from './memory-cluster-board.js';
+export { isHeard, LEAST_TIME_TO_LIVE_MS, NEWS_WAITS_MS, type Pace, paceOf, timeToLiveMs, untilNextMs } from './pace.js';
 export type {
   KeyCounts,
   LastHour,

@@ -12,9 +12,9 @@ import {
   type PastMinute,
   type Sightings,
   sumOf,
-  TIME_TO_LIVE_MS,
   type Told,
 } from './board.js';
+import { isHeard } from './pace.js';
 
 const MINUTE_MS = 60_000;
 
@@ -31,7 +31,7 @@ export class MemoryClusterBoard implements ClusterBoard {
   tell({ report, counts, events }: Told): Promise<Sightings> {
     const now = this.now();
     for (const [name, { report: before, atMs }] of this.#reports) {
-      const isThere = name === report.name ? before.run === report.run : now - atMs <= TIME_TO_LIVE_MS;
+      const isThere = name === report.name ? before.run === report.run : isHeard({ report: before, agoMs: now - atMs });
       if (isThere) continue;
       this.#reports.delete(name);
       this.#note('replica_went', name, NO_GOODBYE);

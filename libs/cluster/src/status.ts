@@ -55,6 +55,8 @@ export interface ReplicaStatus {
   readonly uptime_seconds: number;
   /** Since it last reported itself. */
   readonly seen_seconds_ago: number;
+  /** Whether that is longer than replicas take, so that it may be gone: 5 s, and more where there are many. */
+  readonly late: boolean;
   readonly state: 'ready' | 'draining';
   /** Whether it reaches the shared token store; null if there is none. */
   readonly redis_up: boolean | null;

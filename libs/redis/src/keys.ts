@@ -12,7 +12,7 @@ import type { TokenKey } from '#token';
  * | `{u:URL}:breaker`          | hash: transport failures in a row, open until, the probe  | twice its longest time open    |
  * | `{labels}`, `{labels}:until` | sorted sets: labels of all keys, to page through        | entries go as their keys do    |
  * | `{…}:probe`                | whether a shard takes writes                              | 1 s                            |
- * | `{cluster}:replicas`       | hash: replicas as they last reported themselves           | 1 min; each of them 5 s        |
+ * | `{cluster}:replicas`       | hash: replicas as they last reported themselves           | 1 min; each of them ≥ 5 s      |
  * | `{cluster}:minutes`        | hash: tokens served, calls and errors of each minute      | 2 h                            |
  * | `{cluster}:events`         | stream: the newest 1,000 events or so                     | 1 day                          |
  * | `{vault}`                  | hash: sealed records of the vault                         | for ever                       |

@@ -14,7 +14,7 @@ import {
   type ReplicaReport,
   type Sighting,
   type Sightings,
-  TIME_TO_LIVE_MS,
+  timeToLiveMs,
   type Told,
 } from '#cluster';
 import { StoreAwayError } from '#token';
@@ -36,7 +36,7 @@ export class RedisClusterBoard implements ClusterBoard {
       report.name,
       JSON.stringify(report),
       detailOfArrival(report),
-      TIME_TO_LIVE_MS,
+      Math.round(timeToLiveMs(report)),
       MOST_EVENTS,
       report.run,
       counts.length,

@@ -1,10 +1,8 @@
+import { NEWS_WAITS_MS, type Pace, paceOf } from '#cluster';
+
 import type { Model } from './model.js';
 import { type Step, STEPS } from './tally.js';
 
-/** As libs and apps have them: each replica reports itself each second, and 100 ms after news; see reporter.ts. */
-const REPORT = { everySeconds: 1, soonSeconds: 0.1 };
-/** Events of one kind that a replica puts on the board, and one that says how many more there were; see repeats.ts. */
-const EVENTS_PER_MINUTE = 31;
 const CALLS_PER_CLIENT = 5;
 
 /** What one of something costs Redis: time of its one thread, in µs, and bytes that it sends. */
@@ -45,14 +43,29 @@ export interface Limit {
   readonly replicas: number | undefined;
 }
 
-/** How often all replicas report, and how many events they put on the board, per second. */
+/** How often all replicas report, and how many events they put on the board, per second; all of one version, and
+ *  without the jitter of reports. */
 export function boardOf(replicas: number, refreshesPerSecond: number): { tells: number; events: number } {
   const own = refreshesPerSecond / replicas;
-  const events = Math.min(own, EVENTS_PER_MINUTE / 60);
-  // A refresh is news when it begins, and as an event when it has ended. News within 100 ms is told at once.
-  const news = own + events;
-  const soon = news / (1 + REPORT.soonSeconds * news);
-  return { tells: replicas * (1 / REPORT.everySeconds + soon), events: replicas * events };
+  const pace = paceOf(Array.from({ length: replicas }, () => ({ everyMs: 1_000 })));
+  // And one that says how many more there were; see repeats.ts.
+  const events = Math.min(own, (pace.refreshesPerMinute + 1) / 60);
+  // A refresh is news when it begins, and as an event when it has ended.
+  const interval = meanIntervalSeconds(pace, own + events);
+  return { tells: replicas / interval, events: replicas * events };
+}
+
+/** From one report of a replica to its next: until its turn comes, or it tells the first piece of news, if it may.
+ *  @param news pieces per second, a Poisson process */
+function meanIntervalSeconds(pace: Pace, news: number): number {
+  const [every, soon, waits] = [pace.everyMs, pace.soonMs, NEWS_WAITS_MS].map((ms) => ms / 1_000) as [
+    number,
+    number,
+    number,
+  ];
+  if (news === 0) return every;
+  // The sum of how likely it is to be silent for longer, from the earliest report with news to the one without.
+  return soon + (Math.exp(-news * (soon - waits)) - Math.exp(-news * (every - waits))) / news;
 }
 
 export interface Load {

@@ -1,11 +1,11 @@
 import {
   type ClientVerdict,
+  isHeard,
   type Need,
   type NeedCode,
   type ReplicaReport,
   type Sighting,
   type StoreStatus,
-  TIME_TO_LIVE_MS,
 } from '#cluster';
 
 import { ago, type UpstreamFacts } from './upstream-status.js';
@@ -132,6 +132,7 @@ function latest(
 }
 
 function nearDeath({ replicas, nowMs }: NeedFacts): Need[] {
+  // Of one that has been silent since, as all others are while Redis is away, nobody knows whether it still is so.
   return replicas.filter(isHeard).flatMap(({ report, agoMs }) =>
     report.nearDeath
       .filter(({ forMs }) => forMs >= NEAR_DEATH_FOR_MS)
@@ -146,11 +147,6 @@ function nearDeath({ replicas, nowMs }: NeedFacts): Need[] {
         }),
       ),
   );
-}
-
-/** Of one that has been silent since, as all others are while Redis is away, nobody knows whether it still is so. */
-function isHeard({ agoMs }: Sighting): boolean {
-  return agoMs <= TIME_TO_LIVE_MS;
 }
 
 function storeNeeds({ holds, up, reason = 'no answer', away_seconds }: StoreStatus, nowMs: number): Need[] {

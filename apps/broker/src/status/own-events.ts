@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 
 import { Injectable } from '@nestjs/common';
 
-import type { BoardEvent } from '#cluster';
+import { type BoardEvent, paceOf } from '#cluster';
 import type { TokenEvent, TokenKey } from '#token';
 
 import { REPLICA_NAME } from '../config/replica-name.js';
@@ -14,10 +14,16 @@ import { type Happening, Repeats } from './repeats.js';
 /** What happens on this replica, as the timeline tells it. */
 @Injectable()
 export class OwnEvents {
-  readonly #repeats = new Repeats(systemClock, (event) => this.#pass(event));
+  readonly #repeats = new Repeats(
+    systemClock,
+    (event) => this.#pass(event),
+    () => this.mostRefreshes,
+  );
   /** Names of processes come back: what they write must not. */
   readonly #run = randomUUID().slice(0, 8);
   #count = 0;
+  /** So many are told one by one in a minute; see pace.ts. */
+  mostRefreshes = paceOf([]).refreshesPerMinute;
   onEvent: (event: BoardEvent) => void = () => {};
 
   constructor(events: TokenEvents, acts: Acts) {

@@ -1,10 +1,18 @@
 import { FakeClock } from '../../../../test/support/fake-clock.js';
 import { type Happening, Repeats } from './repeats.js';
 
-function setUp() {
+function setUp(mostRefreshes = 30) {
   const clock = new FakeClock();
   const passed: Happening[] = [];
-  return { clock, passed, repeats: new Repeats(clock, (event) => passed.push(event)) };
+  return {
+    clock,
+    passed,
+    repeats: new Repeats(
+      clock,
+      (event) => passed.push(event),
+      () => mostRefreshes,
+    ),
+  };
 }
 
 const failure = (client: string, more: Partial<Happening> = {}): Happening => ({
@@ -61,4 +69,14 @@ it('tells some of what happens all day', async () => {
   expect(passed).toHaveLength(30);
   await clock.advance(60_000);
   expect(passed.at(-1)).toEqual({ kind: 'refreshed', detail: '470 more within a minute, of this and other clients' });
+});
+
+it('tells fewer refreshes where it is told to, and as much as ever of what people do', () => {
+  const { passed, repeats } = setUp(6);
+  for (let n = 0; n < 20; n += 1) {
+    repeats.note({ kind: 'refreshed', client: `client-${n}` });
+    repeats.note({ kind: 'client_changed', client: `client-${n}` });
+  }
+  expect(passed.filter(({ kind }) => kind === 'refreshed')).toHaveLength(6);
+  expect(passed.filter(({ kind }) => kind === 'client_changed')).toHaveLength(20);
 });

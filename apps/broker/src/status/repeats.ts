@@ -21,13 +21,15 @@ interface Kind {
 export class Repeats {
   readonly #kinds = new Map<string, Kind>();
 
+  /** @param mostRefreshes so many of them pass in a window: of all that happens they are the most */
   constructor(
     private readonly clock: Clock,
     private readonly pass: (event: Happening) => void,
+    private readonly mostRefreshes: () => number,
   ) {}
 
   note(event: Happening): void {
-    const [wanted, most] = ruleFor(event);
+    const [wanted, most] = this.#ruleFor(event);
     const isOne = this.#kinds.has(wanted) || this.#kinds.size < MOST_KINDS;
     const name = isOne ? wanted : event.kind;
     const kind = this.#kinds.get(name) ?? this.#begin(name, event);
@@ -40,6 +42,12 @@ export class Repeats {
     }
   }
 
+  /** @returns what it is counted with, and how many of those pass */
+  #ruleFor({ kind, client, merchant_vat, code }: Happening): readonly [name: string, most: number] {
+    if (kind === 'failed') return [JSON.stringify([kind, client, merchant_vat, code]), 1];
+    return [`routine ${kind}`, kind === 'refreshed' ? this.mostRefreshes() : MOST_ROUTINE];
+  }
+
   #begin(name: string, last: Happening): Kind {
     const kind: Kind = { passed: 0, more: 0, last };
     this.#kinds.set(name, kind);
@@ -49,14 +57,6 @@ export class Repeats {
     });
     return kind;
   }
-}
-
-/** @returns what it is counted with, and how many of those pass */
-function ruleFor(event: Happening): readonly [name: string, most: number] {
-  const { kind, client, merchant_vat, code } = event;
-  return kind === 'failed'
-    ? [JSON.stringify([kind, client, merchant_vat, code]), 1]
-    : [`routine ${kind}`, MOST_ROUTINE];
 }
 
 function summary({ more, last }: Kind, name: string): Happening {

@@ -1,6 +1,14 @@
 import { Inject, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 
-import { BoardAwayError, type BoardEvent, type ClusterBoard, type Sightings } from '#cluster';
+import {
+  BoardAwayError,
+  type BoardEvent,
+  type ClusterBoard,
+  NEWS_WAITS_MS,
+  paceOf,
+  type Sightings,
+  untilNextMs,
+} from '#cluster';
 
 import { REPLICA_NAME } from '../config/replica-name.js';
 import { systemClock } from '../config/system-clock.js';
@@ -11,22 +19,19 @@ import { OwnReport } from './own-report.js';
 
 export const CLUSTER_BOARD = Symbol('CLUSTER_BOARD');
 
-/** Times in ms. News is told at once, but not each piece of it. */
-const EVERY_MS = 1_000;
-const SOON_MS = 100;
+/** In ms. */
 const AVERAGE_OVER_MS = 60_000;
 /** Events that wait to be told. */
 const MOST_PENDING = 200;
 /** Pages of events read at once: the rest with the next report. */
 const MOST_PAGES = 5;
 
-/** Tells the other replicas what this one is about, each second, and hears of them. No request waits for it. */
+/** Tells the other replicas what this one is about, as often as pace.ts says, and hears of them. No request waits for it. */
 @Injectable()
 export class Reporter implements OnApplicationShutdown {
   readonly tail = new EventTail();
   readonly #log = new Logger('status');
   readonly #listeners = new Set<() => void>();
-  readonly #timer: NodeJS.Timeout;
   readonly #latencies: { readonly atMs: number; readonly tookMs: number }[] = [];
   #pending: { readonly event: BoardEvent; readonly atMs: number }[] = [];
   #seen: Sightings = { replicas: [], isCurrent: false };
@@ -34,17 +39,20 @@ export class Reporter implements OnApplicationShutdown {
   #cursor: string | undefined;
   #telling: Promise<void> | undefined;
   #isToldMore = false;
-  #isSoon = false;
+  #pace = paceOf([]);
+  #toldAtMs = -Infinity;
+  #nextAtMs = Infinity;
+  #cancelNext = () => {};
   #hasLeft = false;
   #hasFailed = false;
 
   constructor(
     @Inject(CLUSTER_BOARD) private readonly board: ClusterBoard,
     private readonly report: OwnReport,
-    events: OwnEvents,
+    private readonly events: OwnEvents,
     drain: Drain,
   ) {
-    this.#timer = setInterval(() => void this.tellNow(), EVERY_MS).unref();
+    this.#tellIn(untilNextMs(this.#pace, Math.random()));
     events.onEvent = (event) => this.#keep(event);
     report.onNews(() => this.#tellSoon());
     drain.onBegin(() => void this.tellNow());
@@ -71,8 +79,10 @@ export class Reporter implements OnApplicationShutdown {
 
   /** After the last request has been answered. */
   async onApplicationShutdown(): Promise<void> {
+    // What has happened since the last report, if anybody is there to hear of it.
+    if (this.#seen.isCurrent) await this.tellNow();
     this.#hasLeft = true;
-    clearInterval(this.#timer);
+    this.#cancelNext();
     await this.#telling;
     await this.board.leave(REPLICA_NAME).catch((error: unknown) => this.#noteFailure(error));
   }
@@ -93,9 +103,14 @@ export class Reporter implements OnApplicationShutdown {
 
   async #tell(): Promise<void> {
     const now = systemClock.now();
+    this.#pace = paceOf(this.#seen.replicas.map((each) => each.report));
+    this.events.mostRefreshes = this.#pace.refreshesPerMinute;
+    this.#toldAtMs = now;
+    this.#nextAtMs = Infinity;
+    this.#tellIn(untilNextMs(this.#pace, Math.random()));
     const events = this.#pending.map(({ event, atMs }) => ({ event, agoMs: now - atMs }));
     this.#pending = [];
-    const report = this.report.of(this.#seen.replicas, this.#storeMs());
+    const report = { ...this.report.of(this.#seen.replicas, this.#storeMs()), everyMs: this.#pace.everyMs };
     this.#seen = await this.board.tell({ report, counts: [{ ...this.report.takeCounts(), minutesAgo: 0 }], events });
     this.#seenAtMs = systemClock.now();
     // Read back from a board, events are in the same order everywhere: so a stream goes on on any replica.
@@ -119,12 +134,16 @@ export class Reporter implements OnApplicationShutdown {
   }
 
   #tellSoon(): void {
-    if (this.#isSoon) return;
-    this.#isSoon = true;
-    systemClock.schedule(SOON_MS, () => {
-      this.#isSoon = false;
-      void this.tellNow();
-    });
+    this.#tellIn(Math.max(NEWS_WAITS_MS, this.#toldAtMs + this.#pace.soonMs - systemClock.now()));
+  }
+
+  /** Unless it is told before that. */
+  #tellIn(ms: number): void {
+    const atMs = systemClock.now() + ms;
+    if (atMs >= this.#nextAtMs || this.#hasLeft) return;
+    this.#cancelNext();
+    this.#nextAtMs = atMs;
+    this.#cancelNext = systemClock.schedule(ms, () => void this.tellNow());
   }
 
   /** Of the last minute's reports, which are commands like any other; null without a shared store. */

@@ -1,13 +1,6 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 
-import {
-  type ClusterBoard,
-  type PastMinute,
-  type Sighting,
-  type Status,
-  type StatusNow,
-  TIME_TO_LIVE_MS,
-} from '#cluster';
+import { type ClusterBoard, isHeard, type PastMinute, type Sighting, type Status, type StatusNow } from '#cluster';
 
 import { REPLICA_NAME } from '../config/replica-name.js';
 import { systemClock } from '../config/system-clock.js';
@@ -20,7 +13,9 @@ import { upstreamFacts } from './upstream-status.js';
 
 /** How old what is read besides the reports may be, in ms. */
 const READ_EVERY_MS = 1_000;
+/** Listeners are told as often at most, and at least, in ms. Of many replicas each reports more seldom than that. */
 const TELL_EVERY_MS = 500;
+const TELL_AT_LEAST_MS = 1_500;
 
 /** Everything an operator sees of the cluster, told by this replica. With Redis away: what it knows, and what it saw. */
 @Injectable()
@@ -32,6 +27,7 @@ export class StatusBoard {
   #readAtMs = -Infinity;
   #hasFailed = false;
   #isTelling = false;
+  #cancelNext = () => {};
 
   constructor(
     @Inject(CLUSTER_BOARD) private readonly board: ClusterBoard,
@@ -58,13 +54,14 @@ export class StatusBoard {
   /** Calls `listener` about each second until the function returned is called. */
   subscribe(listener: (status: StatusNow) => void): () => void {
     this.#listeners.add(listener);
+    if (this.#listeners.size === 1) this.#tellLater();
     return () => this.#listeners.delete(listener);
   }
 
   /** How many replicas are seen alive; undefined while nobody knows. */
   replicasAlive(): number | undefined {
     const { replicas, isCurrent } = this.reporter.seen;
-    return isCurrent ? replicas.filter(({ agoMs }) => agoMs <= TIME_TO_LIVE_MS).length : undefined;
+    return isCurrent ? replicas.filter(isHeard).length : undefined;
   }
 
   /** At most twice a second: whoever looks sees no difference, and each time costs. */
@@ -76,9 +73,15 @@ export class StatusBoard {
       const status = await this.now();
       for (const listener of this.#listeners) listener(status);
     });
+    this.#tellLater();
     systemClock.schedule(Math.max(0, sinceMs + TELL_EVERY_MS - systemClock.now()), () => {
       this.#isTelling = false;
     });
+  }
+
+  #tellLater(): void {
+    this.#cancelNext();
+    this.#cancelNext = systemClock.schedule(TELL_AT_LEAST_MS, () => void this.#tell());
   }
 
   #read(): Promise<void> {

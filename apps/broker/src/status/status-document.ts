@@ -1,12 +1,13 @@
-import type {
-  KeyCounts,
-  LastHour,
-  PastMinute,
-  ReplicaStatus,
-  Sighting,
-  StatusNow,
-  StoreStatus,
-  VaultStatus,
+import {
+  isHeard,
+  type KeyCounts,
+  type LastHour,
+  type PastMinute,
+  type ReplicaStatus,
+  type Sighting,
+  type StatusNow,
+  type StoreStatus,
+  type VaultStatus,
 } from '#cluster';
 
 import { type NeedFacts, needsOf } from './needs.js';
@@ -67,6 +68,7 @@ function shownReplica({ report, agoMs }: Sighting, nowMs: number): ReplicaStatus
     started_at: ago(uptimeMs, nowMs),
     uptime_seconds: Math.floor(uptimeMs / 1_000),
     seen_seconds_ago: Math.floor(agoMs / 1_000),
+    late: !isHeard({ report, agoMs }),
     state: report.isDraining ? 'draining' : 'ready',
     redis_up: report.redisUp,
     keys: report.keys,

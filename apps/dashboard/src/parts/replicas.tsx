@@ -5,8 +5,6 @@ import { absolute, counted, duration } from '../model/format.js';
 import { status } from '../model/live.js';
 import { CardTitle } from './card.js';
 
-/** Reports come each second or so; a replica that is late for as long may be gone. */
-const LATE_SECONDS = 5;
 const MOST_LED = 2;
 
 export function Replicas() {
@@ -30,13 +28,12 @@ export function Replicas() {
 }
 
 function Replica({ replica, isMixed }: { replica: ReplicaStatus; isMixed: boolean }) {
-  const { name, version, started_at, seen_seconds_ago, state, redis_up, keys, leading } = replica;
+  const { name, version, started_at, seen_seconds_ago, late, state, redis_up, keys, leading } = replica;
   const startedAtMs = Date.parse(started_at);
-  const isLate = seen_seconds_ago >= LATE_SECONDS;
   const trouble =
     state === 'draining'
       ? 'draining'
-      : isLate
+      : late
         ? `last seen ${duration(seen_seconds_ago)} ago`
         : redis_up === false
           ? 'no Redis'

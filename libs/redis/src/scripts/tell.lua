@@ -1,11 +1,15 @@
 -- A replica tells of itself, and hears of all that are alive.
--- KEYS: reports, minutes, events. ARGV: name, report, what is said if it was not there, time to live, most events, which
--- run of that name it is, how many counts; per count minutes ago, served, calls, errors, latency in all, longest; per
+-- KEYS: reports, minutes, events. ARGV: name, report, what is said if it was not there, for how long the report is
+-- believed, most events, which run of that name it is, how many counts; per count minutes ago, served, calls, errors, latency in all, longest; per
 -- event ms ago and the event
 local reports, minutes, events = KEYS[1], KEYS[2], KEYS[3]
-local name, ttl, run, counts = ARGV[1], tonumber(ARGV[4]), ARGV[6], tonumber(ARGV[7])
+local name, run, counts = ARGV[1], ARGV[6], tonumber(ARGV[7])
 local function append(agoMs, event)
   redis.call('XADD', events, 'MAXLEN', '~', ARGV[5], '*', 'a', agoMs, 'e', event)
+end
+-- With the run stands the time to live: versions that know none take both for the run.
+local function write(replica, at, itsRun, ttl, report)
+  redis.call('HSET', reports, replica, int(at) .. ' ' .. itsRun .. '/' .. ttl .. ' ' .. report)
 end
 local function note(kind, replica, detail)
   local id = replica .. '/' .. kind .. '-' .. int(micros)
@@ -13,17 +17,22 @@ local function note(kind, replica, detail)
 end
 
 local found = redis.call('HGETALL', reports)
-local seen, newest = {}, 0
+local seen, newest, silence = {}, 0, 0
 for i = 1, #found, 2 do
   -- Later than now if the clock was set back.
-  local writtenAt, itsRun, report = found[i + 1]:match('^(%d+) (%S*) (.*)$')
+  local writtenAt, itsRun, ttl, report = found[i + 1]:match('^(%d+) ([^ /]*)/?(%d*) (.*)$')
   local at = math.min(tonumber(writtenAt), now)
-  seen[#seen + 1] = { name = found[i], at = at, moved = at < tonumber(writtenAt), run = itsRun, report = report }
-  newest = math.max(newest, at)
+  if ttl == '' then
+    ttl = '5000'
+  end
+  seen[#seen + 1] = { name = found[i], at = at, moved = at < tonumber(writtenAt), run = itsRun, ttl = ttl, report = report }
+  if at > newest then
+    newest, silence = at, ttl / 2
+  end
 end
 -- Nobody could report for a while, or the clock was set forward: that says nothing of who is still there.
 local gap = now - newest
-if gap < ttl / 2 then
+if gap < silence then
   gap = 0
 end
 local isKnown, answer = false, { now }
@@ -31,12 +40,12 @@ for _, each in ipairs(seen) do
   local at = each.at + gap
   if each.name == name and each.run == run then
     isKnown = true
-  elseif each.name == name or now - at > ttl then
+  elseif each.name == name or now - at > tonumber(each.ttl) then
     redis.call('HDEL', reports, each.name)
     note('replica_went', each.name, 'it did not say goodbye')
   else
     if gap > 0 or each.moved then
-      redis.call('HSET', reports, each.name, int(at) .. ' ' .. each.run .. ' ' .. each.report)
+      write(each.name, at, each.run, each.ttl, each.report)
     end
     answer[#answer + 1] = now - at
     answer[#answer + 1] = each.report
@@ -45,7 +54,7 @@ end
 if not isKnown then
   note('replica_came', name, ARGV[3])
 end
-redis.call('HSET', reports, name, int(now) .. ' ' .. run .. ' ' .. ARGV[2])
+write(name, now, run, ARGV[4], ARGV[2])
 redis.call('PEXPIRE', reports, 60000)
 
 local minute, isNew = math.floor(now / 60000), false
