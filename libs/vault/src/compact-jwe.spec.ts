@@ -31,8 +31,7 @@ it('opens with no other key, and not once a character was changed', async () => 
   const sealed = encryptCompact('plain', key, header);
   await expect(compactDecrypt(sealed, randomBytes(32), algorithms)).rejects.toThrow('decryption operation failed');
   for (let at = 0; at < sealed.length; at += 7) {
-    // The last character of a part has bits that decoding ignores.
-    if (sealed[at] === '.' || (sealed[at + 1] ?? '.') === '.') continue;
+    if (sealed[at] === '.') continue;
     const changed = sealed.slice(0, at) + (sealed[at] === 'A' ? 'B' : 'A') + sealed.slice(at + 1);
     await expect(compactDecrypt(changed, key, algorithms)).rejects.toThrow(/./);
   }
