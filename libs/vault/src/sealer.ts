@@ -1,6 +1,5 @@
-import { compactDecrypt, decodeProtectedHeader } from 'jose';
+import { compactDecrypt, CompactEncrypt, decodeProtectedHeader } from 'jose';
 
-import { encryptCompact } from './compact-jwe.js';
 import { VaultError } from './errors.js';
 import { isKeyId, type KeyRing } from './key-ring.js';
 
@@ -20,8 +19,16 @@ export class Sealer {
   constructor(readonly ring: KeyRing) {}
 
   async seal(plaintext: string, { purpose, record, version }: Place): Promise<string> {
-    const header = { kid: this.ring.sealingId, use: purpose, rec: record, ver: version };
-    return encryptCompact(plaintext, this.ring.sealingKey, header);
+    return new CompactEncrypt(new TextEncoder().encode(plaintext))
+      .setProtectedHeader({
+        alg: 'A256GCMKW',
+        enc: 'A256GCM',
+        kid: this.ring.sealingId,
+        use: purpose,
+        rec: record,
+        ver: version,
+      })
+      .encrypt(this.ring.sealingKey);
   }
 
   /** Whether it is sealed under the ring's first key. */
