@@ -5,7 +5,6 @@ import { type Clock, StoreAwayError } from '#token';
 
 import { COMMAND_LIMIT_MS, commandConnection, type RedisClient, type RedisConnectionSettings } from './connection.js';
 import { RedisKeys } from './keys.js';
-import { inOneWrite } from './one-write.js';
 import { RedisClock } from './redis-clock.js';
 import { defineScripts, runScript, type ScriptName } from './scripts.js';
 
@@ -120,7 +119,7 @@ export class RedisLink {
     if (outage) throw new StoreAwayError(outage.sinceMs, outage.confirmedAtMs, outage.reason);
     const sinceMs = this.parts.clock.now();
     try {
-      return await this.#withDeadline(command(inOneWrite(this.client)));
+      return await this.#withDeadline(command(this.client));
     } catch (error) {
       const reason = reasonOf(error);
       this.#lose(shard, { sinceMs, confirmedAtMs: sinceMs, reason, key, atStart: false });
@@ -134,7 +133,7 @@ export class RedisLink {
    *  @returns undefined if it is */
   async ask<T>(key: string, command: (client: RedisClient) => Promise<T>): Promise<T | undefined> {
     if (this.#outages.has(this.#shardOf(key))) return undefined;
-    return this.#withDeadline(command(inOneWrite(this.client))).catch(() => undefined);
+    return this.#withDeadline(command(this.client)).catch(() => undefined);
   }
 
   /** Life that a token has left, in ms, if Redis tells so. At worst too little.
