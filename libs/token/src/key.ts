@@ -46,7 +46,7 @@ export function tokenKey(subject: TokenSubject): TokenKey {
   return { ...tokenKeysOf(subject)(subject.merchantVat, subject.scope), subject };
 }
 
-/** Makes the keys of one client. What they have in common is computed and held once: with 100,000 keys that saves 300
+/** Makes the keys of one client. What they have in common is computed and held once: with 100,000 keys that saves 200
  *  bytes each. */
 export function tokenKeysOf(common: CommonSubject): (merchantVat?: string, scope?: string) => TokenKey {
   const { environment, tokenUrl, client, credentialGeneration, credentialState } = common;

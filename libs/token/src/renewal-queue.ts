@@ -8,8 +8,7 @@ interface Line {
 
 /**
  * Renewals ahead, by client: no more at once than may call the upstream at once, the others in line, first come first
- * served. Without it, what is due after an outage or a start asks the store for its turn again and again: 1,000 keys more
- * than the upstream could take cost a broker three quarters of a core.
+ * served. Without it, all that is due after an outage or a start would ask the store for its turn again and again.
  */
 export class RenewalQueue {
   readonly #lines = new Map<string, Line>();

@@ -10,7 +10,7 @@ import type { Caller } from '../http/caller.js';
 const MOST_TOKENS = 200_000;
 const MOST_CALLERS = 10_000;
 
-/** Most tokens have one holder, whose name is in memory anyway, or a few: a set for each would take 200 bytes more. */
+/** Most tokens have one holder, whose name is in memory anyway, or a few: a set for each would take 150 bytes more. */
 type Callers = string | string[] | Set<string>;
 const FEW = 8;
 
