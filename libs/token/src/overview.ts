@@ -42,7 +42,7 @@ class Tally implements Overview {
   }
 }
 
-/** Keys counted in one go, which takes about half a ms, and the pause until the next go, in ms. */
+/** Keys counted in one go, which takes a quarter of a ms, and the pause until the next go, in ms. */
 const AT_ONCE = 5_000;
 const PAUSE_MS = 20;
 /** Rest between two counts, in ms for each key counted: a thousandth of the time is spent on it. */
