@@ -61,6 +61,17 @@ it.each([30, 1_000])('of a caller as well, with %i a minute, but for a few that 
   expect(burst()).toBe(perCaller);
 });
 
+it('a bucket that is in use outlives those that are idle, and is no fuller for it', () => {
+  const limits = limitsOf(20, 1_000);
+  const take = () => limits.takeForKey(shop, subject);
+  expect(letThrough(80, take)).toBe(20);
+  for (let minute = 1; minute <= 3; minute += 1) {
+    now += MINUTE_MS / 2;
+    limits.forgetIdle();
+    expect(letThrough(80, take)).toBe(10);
+  }
+});
+
 it('each caller, client and merchant has a bucket of its own; no scope has', () => {
   const limits = limitsOf(1, 1_000);
   const others = [{ client: 'other' }, { merchantVat: 'DK87654321' }, { merchantVat: undefined }];

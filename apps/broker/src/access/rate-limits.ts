@@ -1,6 +1,5 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { TokenBucket } from 'limiter';
-import { LRUCache } from 'lru-cache';
 
 import type { TokenSubject } from '#token';
 
@@ -8,17 +7,22 @@ import { BrokerConfig, type LimitsConfig } from '../config/broker-config.js';
 import type { Caller } from '../http/caller.js';
 import { Problem } from '../http/problem.js';
 
-/** Buckets kept; of more, those that were used least lately are full again. */
+/** Buckets kept, and once more as many that were used before those; of more, the oldest are full again. */
 const MOST_BUCKETS = 100_000;
+/** In which a bucket that nobody takes from is full again, and need not be kept, in ms. */
+const FULL_AGAIN_MS = 60_000;
 /** How many requests of a caller may pass between two looks at the clock: that is how far its burst may be off. */
 const UNTIMED = 64;
 
 /** What a caller may ask for in a minute, on this replica: token buckets, full at first. */
 @Injectable()
-export class RateLimits {
+export class RateLimits implements OnModuleDestroy {
   readonly #limits: LimitsConfig;
   readonly #ofCaller = new Map<string, { readonly bucket: TokenBucket; untimed: number }>();
-  readonly #ofKey = new LRUCache<string, TokenBucket>({ max: MOST_BUCKETS });
+  readonly #timer = setInterval(() => this.forgetIdle(), FULL_AGAIN_MS).unref();
+  /** By caller, client and merchant: those used since the timer struck last, and those used before. */
+  #ofKey = new Map<string, TokenBucket>();
+  #ofKeyBefore = new Map<string, TokenBucket>();
 
   constructor({ limits }: BrokerConfig) {
     this.#limits = limits;
@@ -48,8 +52,22 @@ export class RateLimits {
   takeForKey({ name }: Caller, { client, merchantVat = '' }: Pick<TokenSubject, 'client' | 'merchantVat'>): void {
     const id = `${name} ${client} ${merchantVat}`;
     let bucket = this.#ofKey.get(id);
-    if (!bucket) this.#ofKey.set(id, (bucket = fullBucket(this.#limits.perKey)));
+    if (!bucket) {
+      if (this.#ofKey.size >= MOST_BUCKETS) this.forgetIdle();
+      bucket = this.#ofKeyBefore.get(id) ?? fullBucket(this.#limits.perKey);
+      this.#ofKey.set(id, bucket);
+    }
     takeFrom(bucket);
+  }
+
+  /** Drops the buckets that nobody has taken from since the last time. */
+  forgetIdle(): void {
+    this.#ofKeyBefore = this.#ofKey;
+    this.#ofKey = new Map();
+  }
+
+  onModuleDestroy(): void {
+    clearInterval(this.#timer);
   }
 }
 

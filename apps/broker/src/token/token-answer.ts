@@ -14,7 +14,6 @@ interface Prepared {
   readonly isPlain: boolean;
   /** What stands behind `expires_in`. */
   readonly tail: string;
-  readonly oauthTail: string;
   /** When the token expires by the wall clock, in ms since 1970. */
   readonly expiresAtMs: number;
 }
@@ -32,7 +31,9 @@ export function tokenAnswer(key: TokenKey, held: HeldToken): string {
 export function oauthAnswer(key: TokenKey, held: HeldToken): string {
   const leftMs = held.expiresAtMs - systemClock.now();
   const answer = preparedFor(key, held, leftMs);
-  return beginning(held, answer) + Math.floor(leftMs / 1_000) + answer.oauthTail;
+  const { scope } = held.token;
+  const tail = scope === undefined ? '}' : `,"scope":${JSON.stringify(scope)}}`;
+  return beginning(held, answer) + Math.floor(leftMs / 1_000) + tail;
 }
 
 function beginning({ token }: HeldToken, { isPlain }: Prepared): string {
@@ -51,24 +52,15 @@ function preparedFor(key: TokenKey, held: HeldToken, leftMs: number): Prepared {
 }
 
 function prepare({ subject }: TokenKey, { token }: HeldToken, expiresAtMs: number): Prepared {
-  const { scope } = token;
-  return {
-    isPlain: JSON.stringify(token.reveal()) === `"${token.reveal()}"`,
-    tail: behindSeconds({
-      expires_at: new Date(expiresAtMs).toISOString(),
-      scope,
-      client: subject.client,
-      ...(subject.merchantVat === undefined
-        ? { merchant_vat_header: MERCHANT_HEADER }
-        : { merchant_vat: subject.merchantVat }),
-      token_id: token.tokenId,
-    }),
-    oauthTail: behindSeconds({ scope }),
-    expiresAtMs,
-  };
-}
-
-function behindSeconds(fields: object): string {
-  const rest = JSON.stringify(fields).slice(1);
-  return rest === '}' ? rest : `,${rest}`;
+  const isPlain = JSON.stringify(token.reveal()) === `"${token.reveal()}"`;
+  const rest = JSON.stringify({
+    expires_at: new Date(expiresAtMs).toISOString(),
+    scope: token.scope,
+    client: subject.client,
+    ...(subject.merchantVat === undefined
+      ? { merchant_vat_header: MERCHANT_HEADER }
+      : { merchant_vat: subject.merchantVat }),
+    token_id: token.tokenId,
+  });
+  return { isPlain, tail: `,${rest.slice(1)}`, expiresAtMs };
 }
