@@ -68,7 +68,7 @@ try {
 async function create(config: BrokerConfig): Promise<NestFastifyApplication> {
   const routes = new Routes();
   const filter = new ProblemFilter(routes);
-  const front = new Front(securityHeaders(config.tls !== undefined), config.limits.keepAliveMs);
+  const front = new Front(securityHeaders(config.tls !== undefined), config.limits);
   const app = await NestFactory.create<NestFastifyApplication>(
     AppModule,
     createFastify(config, filter, routes, front),

@@ -2,7 +2,8 @@ import type { Clock } from './clock.js';
 
 /** What can stand in an agenda. Both members are the agenda's. */
 export interface Due {
-  /** When, on the agenda's clock, in whole ms: small integers cost nothing beside the object that they stand in. */
+  /** When, on the agenda's clock, in whole ms: small integers, up to 2^31 and so for the first
+   *  24 days, cost nothing beside the object that they stand in. */
   dueAtMs: number;
   /** Where it stands in the heap; -1 if it does not. */
   place: number;

@@ -8,6 +8,8 @@ export type KeyState = (typeof KEY_STATES)[number];
 
 /** What one replica holds in memory, in numbers. */
 export interface Overview {
+  /** When its count began, on the replica's clock. */
+  readonly asOfMs: number;
   /** How many keys are in each state. */
   readonly states: Readonly<Record<KeyState, number>>;
   /** Life left of the token in use that has the least, in ms, by environment. In use is what was asked for since it came:
@@ -21,7 +23,7 @@ type Known = Pick<Entry, 'key' | 'held' | 'asked'> & {
 };
 
 export function overviewOf(entries: Iterable<Known>, policy: TokenPolicy, now: number): Overview {
-  const tally = new Tally(policy);
+  const tally = new Tally(policy, now);
   for (const entry of entries) tally.add(entry, now);
   return tally;
 }
@@ -30,7 +32,10 @@ class Tally implements Overview {
   readonly states: Record<KeyState, number> = { fresh: 0, expiring: 0, dead: 0, refreshing: 0, failing: 0 };
   readonly shortestLifeMs = new Map<string, number>();
 
-  constructor(private readonly policy: TokenPolicy) {}
+  constructor(
+    private readonly policy: TokenPolicy,
+    readonly asOfMs: number,
+  ) {}
 
   add(entry: Known, now: number): void {
     const { held, asked, key } = entry;
@@ -68,7 +73,7 @@ export class Census {
       this.#finish(overviewOf(this.entries.values(), this.policy, now));
     } else if (now >= this.#nextAtMs) {
       this.#nextAtMs = Infinity;
-      this.#count(new Tally(this.policy), this.entries.values());
+      this.#count(new Tally(this.policy, now), this.entries.values());
     }
     return this.#last ?? overviewOf([], this.policy, now);
   }

@@ -64,6 +64,7 @@ export class Refresher {
     const { cause, origin } = request;
     let sinceMs = clock.now();
     let waited = false;
+    let wasThere = true;
     const tell = (outcome: 'lead' | 'hit' | 'failed'): void => {
       onEvent({ kind: 'lease', key, cause, origin, outcome, tookMs: clock.now() - sinceMs, waited });
     };
@@ -76,7 +77,7 @@ export class Refresher {
         switch (outcome.kind) {
           case 'hit':
             tell('hit');
-            return { stored: outcome.token, asOfMs: askedAtMs, source: 'store', wasThere: !waited };
+            return { stored: outcome.token, asOfMs: askedAtMs, source: 'store', wasThere };
           case 'failed': {
             tell('failed');
             const { code, message, scope, remainingMs } = outcome.failure;
@@ -84,6 +85,7 @@ export class Refresher {
           }
           case 'busy':
             waited = true;
+            wasThere = false;
             await waiter.until(Math.min(outcome.remainingMs, BUSY_POLL_MS * (0.8 + 0.4 * this.parts.random())));
             break;
           case 'lead': {
@@ -94,7 +96,7 @@ export class Refresher {
             tell('lead');
             const obtained = await this.#lead(outcome.lease, request, leaseMs, renewMs);
             if (obtained) return obtained;
-            [sinceMs, waited] = [clock.now(), false];
+            [sinceMs, waited, wasThere] = [clock.now(), false, false];
             break;
           }
           default:

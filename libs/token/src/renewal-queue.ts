@@ -8,7 +8,7 @@ interface Line {
 
 /**
  * Renewals ahead, by client: no more at once than may call the upstream at once, the others in line, first come first
- * served. Without it, all that is due after an outage or a start would ask the store for its turn again and again.
+ * served. Not the taking over of what another replica has renewed, which calls nobody. Without it, all that is due after an outage or a start would ask the store for its turn again and again.
  */
 export class RenewalQueue {
   readonly #lines = new Map<string, Line>();

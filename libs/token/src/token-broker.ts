@@ -45,7 +45,8 @@ export class TokenBroker {
     if (held.expiresAtMs - now < this.#needed(minValidityMs)) return undefined;
     if (entry.key !== key) this.#renameEntry(entry, key);
     entry.asked = true;
-    if (now >= held.refreshAtMs && !entry.flight) this.#renewals.add(entry);
+    const isDue = now >= held.refreshAtMs && now >= (entry.restUntilMs ?? -Infinity);
+    if (isDue && !entry.flight) this.#renewals.add(entry);
     return held;
   }
 

@@ -72,6 +72,16 @@ it('a bucket that is in use outlives those that are idle, and is no fuller for i
   }
 });
 
+it('tells whether there is room without taking any', () => {
+  const limits = limitsOf(20, 2);
+  const looks = () => Array.from({ length: 5 }, () => limits.hasRoom(shop));
+  expect(looks()).not.toContain(false);
+  expect(letThrough(3, () => limits.take(shop))).toBe(2);
+  expect(looks()).not.toContain(true);
+  now += MINUTE_MS / 2;
+  expect(looks()).not.toContain(false);
+});
+
 it('each caller, client and merchant has a bucket of its own; no scope has', () => {
   const limits = limitsOf(1, 1_000);
   const others = [{ client: 'other' }, { merchantVat: 'DK87654321' }, { merchantVat: undefined }];

@@ -7,7 +7,7 @@ import { BrokerConfig, type LimitsConfig } from '../config/broker-config.js';
 import type { Caller } from '../http/caller.js';
 import { Problem } from '../http/problem.js';
 
-/** Buckets kept, and once more as many that were used before those; of more, the oldest are full again. */
+/** Buckets kept, and once more as many that were used before those; of more, the oldest are full again at once. */
 const MOST_BUCKETS = 100_000;
 /** In which a bucket that nobody takes from is full again, and need not be kept, in ms. */
 const FULL_AGAIN_MS = 60_000;
@@ -45,6 +45,13 @@ export class RateLimits implements OnModuleDestroy {
       held.untimed = 0;
       takeFrom(bucket);
     }
+  }
+
+  /** Whether `take` would let a request pass. On the hot path. */
+  hasRoom({ name }: Caller): boolean {
+    const bucket = this.#ofCaller.get(name)?.bucket;
+    if (bucket && bucket.content < 1) bucket.drip();
+    return !bucket || bucket.content >= 1;
   }
 
   /** For a request whose answer is not in memory. Whatever scope it asks for: that is free to choose.

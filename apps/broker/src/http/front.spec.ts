@@ -23,7 +23,7 @@ const behind: RequestListener = (request, response) => {
 
 beforeEach(async () => {
   [seen, sockets] = [[], []];
-  front = new Front(HEADERS, 72_000);
+  front = new Front(HEADERS, { bodyBytes: 2_000, keepAliveMs: 72_000 });
   front.serve('/quick', {
     contentType: 'application/json',
     headers: { 'cache-control': 'no-store' },
@@ -127,7 +127,7 @@ it('hands on what is refused, or comes in pieces, with all of its body', async (
   expect(seen).toEqual(['behind refused', 'behind inpieces']);
 });
 
-const LONG = 'x'.repeat(3_000);
+const LONG = 'x'.repeat(2_001);
 it.each([
   ['another path', post('one', {}, '/other')],
   ['a query', post('one', {}, '/quick?a=b')],

@@ -1,5 +1,6 @@
 import type { IncomingMessage, RequestListener } from 'node:http';
 
+import type { LimitsConfig } from '../config/broker-config.js';
 import { correlationIdOf } from '../tracing/correlation-id.js';
 import { canAnswerAtOnce, QuickHead } from './quick-response.js';
 
@@ -27,14 +28,17 @@ export class Front {
   readonly #routes = new Map<string, { readonly route: QuickRoute; readonly head: QuickHead }>();
 
   /** @param headers what every answer says
-   *  @param keepAliveMs how long a connection is kept open that nothing comes over */
+   *  @param limits the server's, of which it keeps */
   constructor(
     private readonly headers: Readonly<Record<string, string>>,
-    private readonly keepAliveMs: number,
+    private readonly limits: Pick<LimitsConfig, 'bodyBytes' | 'keepAliveMs'>,
   ) {}
 
   serve(path: string, route: QuickRoute): void {
-    this.#routes.set(path, { route, head: new QuickHead({ ...this.headers, ...route.headers }, this.keepAliveMs) });
+    this.#routes.set(path, {
+      route,
+      head: new QuickHead({ ...this.headers, ...route.headers }, this.limits.keepAliveMs),
+    });
   }
 
   /** From now on everything goes to Fastify. */
@@ -44,9 +48,11 @@ export class Front {
 
   /** @param behind Fastify */
   before(behind: RequestListener): RequestListener {
+    const longest = Math.min(LONGEST_BODY, this.limits.bodyBytes);
     return (request, response) => {
       const quick = this.#routes.get(request.url ?? '');
-      if (!quick || !isSmall(request) || !isOf(quick.route.contentType, request)) return behind(request, response);
+      if (!quick || !isSmall(request, longest) || !isOf(quick.route.contentType, request))
+        return behind(request, response);
       const look = (): void => {
         const chunk: unknown = request.read();
         const body =
@@ -64,9 +70,9 @@ export class Front {
 }
 
 /** Whether it has a body, and one that comes in one piece. */
-function isSmall({ method, headers }: IncomingMessage): boolean {
+function isSmall({ method, headers }: IncomingMessage, longest: number): boolean {
   const { 'content-length': length = '0' } = headers;
-  return method === 'POST' && length !== '0' && Number(length) <= LONGEST_BODY;
+  return method === 'POST' && length !== '0' && Number(length) <= longest;
 }
 
 function isWhole(chunk: unknown, { headers }: IncomingMessage): chunk is Buffer {

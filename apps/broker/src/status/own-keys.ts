@@ -52,16 +52,16 @@ export class OwnKeys {
 
   /** Environments in which a token in use should long have been renewed. */
   get nearDeath(): ReplicaReport['nearDeath'] {
-    const now = systemClock.now();
-    const { shortestLifeMs } = this.broker.overview();
+    const { asOfMs, shortestLifeMs } = this.broker.overview();
     const near = [...shortestLifeMs].filter(([environment, lifeMs]) => lifeMs < this.#leastLifeMs(environment));
     for (const environment of this.#nearDeathSinceMs.keys()) {
       if (!near.some(([each]) => each === environment)) this.#nearDeathSinceMs.delete(environment);
     }
     return near.map(([environment]) => {
-      const sinceMs = this.#nearDeathSinceMs.get(environment) ?? now;
+      const sinceMs = this.#nearDeathSinceMs.get(environment) ?? asOfMs;
       this.#nearDeathSinceMs.set(environment, sinceMs);
-      return { environment, forMs: now - sinceMs };
+      // By the counts, which may be some seconds old: one alone says nothing of how long.
+      return { environment, forMs: asOfMs - sinceMs };
     });
   }
 

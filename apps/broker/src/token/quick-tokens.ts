@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 
 import { type HeldToken, TokenBroker, type TokenKey } from '#token';
 
@@ -10,6 +10,7 @@ import { readClientCredentials } from '../access/client-credentials.js';
 import { RateLimits } from '../access/rate-limits.js';
 import type { Caller } from '../http/caller.js';
 import type { Front } from '../http/front.js';
+import { OAuthProblem, Problem } from '../http/problem.js';
 import { oauthAnswer, tokenAnswer } from './token-answer.js';
 import { TokenKeys } from './token-keys.js';
 import { readGrantRequest, readTokenRequest } from './token-requests.js';
@@ -17,11 +18,13 @@ import { Tokens } from './tokens.js';
 
 /**
  * The hot path: gives a token from memory to a caller who is known at once, before Nest and Fastify have seen the request.
- * Each check is the one that the controllers and the guard make, in the same order. Where one of them throws, or a token
- * is not in memory, the request takes the whole way, which says why.
+ * Each check is the one that the controllers and the guard make. Where one of them refuses, or a token is not in memory, the
+ * request takes the whole way, which says why.
  */
 @Injectable()
 export class QuickTokens {
+  readonly #log = new Logger('http');
+
   constructor(
     private readonly guard: CallerGuard,
     private readonly callers: Callers,
@@ -35,7 +38,7 @@ export class QuickTokens {
     front.serve('/v1/tokens', {
       contentType: 'application/json',
       headers: { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' },
-      answer: (request, body) => unlessRefused(() => this.answerJson(request, body)),
+      answer: (request, body) => this.#unlessRefused(() => this.answerJson(request, body)),
     });
     for (const path of ['/connect/token', '/integrator-authentication/connect/token']) {
       front.serve(path, {
@@ -45,7 +48,7 @@ export class QuickTokens {
           'cache-control': 'no-store',
           pragma: 'no-cache',
         },
-        answer: (request, body) => unlessRefused(() => this.answerForm(request, body)),
+        answer: (request, body) => this.#unlessRefused(() => this.answerForm(request, body)),
       });
     }
   }
@@ -75,20 +78,23 @@ export class QuickTokens {
   }
 
   #give({ socket }: IncomingMessage, caller: Caller, key: TokenKey, minValidityMs: number): HeldToken | undefined {
-    const held = this.broker.find(key, minValidityMs);
+    // Whoever asks too much does not keep a token in use either.
+    const held = this.limits.hasRoom(caller) ? this.broker.find(key, minValidityMs) : undefined;
     if (!held) return undefined;
     // Not before: whoever takes the whole way is counted there.
     this.limits.take(caller);
     this.tokens.note({ caller, socket }, key, held, 'memory');
     return held;
   }
-}
 
-function unlessRefused(answer: () => string | undefined): string | undefined {
-  try {
-    return answer();
-  } catch {
-    // The whole way comes to the same, and says it.
-    return undefined;
+  /** What is refused is said by the whole way, which comes to the same. */
+  #unlessRefused(answer: () => string | undefined): string | undefined {
+    try {
+      return answer();
+    } catch (error) {
+      const isRefusal = error instanceof Problem || error instanceof OAuthProblem || error instanceof SyntaxError;
+      if (!isRefusal) this.#log.error({ event: 'internal_error', error });
+      return undefined;
+    }
   }
 }

@@ -8,8 +8,10 @@ import { Problem } from '../http/problem.js';
 import { Grants } from '../upstream/grants.js';
 
 /** Keys remembered of all clients, at about 250 bytes each, and once more as many that were not asked for since those
- *  were: a caller may make merchants up. What is forgotten is computed anew. */
+ *  were: a caller may make merchants and scopes up. What is forgotten is computed anew. */
 const MOST_REMEMBERED = 150_000;
+/** A name that is longer, because of its scope, counts for several. In characters. */
+const USUAL_LENGTH = 64;
 
 /** By record: a change of the client makes a new one, and its old keys go with the old record. */
 type Remembered = WeakMap<ClientRecord, KeysOfClient>;
@@ -76,7 +78,7 @@ export class TokenKeys {
     if (!young) this.#young.set(record, (young = { make: old?.make ?? this.#makerOf(record), byName: new Map() }));
     const key = old?.byName.get(name) ?? young.make(merchantVat, scope);
     young.byName.set(name, key);
-    this.#count += 1;
+    this.#count += 1 + Math.floor(name.length / USUAL_LENGTH);
     return key;
   }
 

@@ -1,3 +1,6 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+
 import fc from 'fast-check';
 
 import { tokenIdOf } from '#token';
@@ -93,6 +96,23 @@ describe('a grant request', () => {
     }
     return undefined;
   }
+
+  it('holds no more of a long form than the scope', () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const held: unknown[] = [];
+    collect();
+    const before = process.memoryUsage().heapUsed;
+    for (let n = 0; n < 500; n += 1) {
+      const form = new URLSearchParams(
+        `grant_type=${grant_type}&scope=one-of-very-many-${n}&junk=${'x'.repeat(60_000)}`,
+      );
+      held.push(readGrantRequest(form));
+    }
+    collect();
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(5_000_000);
+    expect(held).toHaveLength(500);
+  });
 
   it('asks for the same in whatever order its scopes are', () => {
     const one = readGrantRequest(new URLSearchParams({ grant_type, scope: 'b a b' }));

@@ -102,7 +102,12 @@ export function readGrantRequest(form: URLSearchParams): GrantRequest {
   if (isWrongVat(merchantVat)) throw new OAuthProblem('invalid_request', `merchant_vat ${MUST.merchant_vat}`);
   const scope = form.get('scope') || undefined;
   if (scope !== undefined && !SCOPE.test(scope)) throw new OAuthProblem('invalid_scope', `scope ${MUST.scope}`);
-  return { merchantVat, scope: scope && [...new Set(scope.split(' '))].toSorted().join(' ') };
+  return { merchantVat, scope: scope && copyOf([...new Set(scope.split(' '))].toSorted().join(' ')) };
+}
+
+/** Part of a longer string would keep that one in memory, here the whole body, for as long as the key is remembered. */
+function copyOf(ascii: string): string {
+  return Buffer.from(ascii, 'latin1').toString('latin1');
 }
 
 const TOKEN_FIELDS = ['client', 'merchant_vat', 'min_validity'];

@@ -17,7 +17,7 @@ const config = readConfig({ VAULT_KEYS: KeyRing.generate('first'), ADMIN_KEY_ENA
 /** One request, answered with what it carries of a trace. */
 async function answered() {
   const routes = new Routes();
-  const fastify = createFastify(config, new ProblemFilter(routes), routes, new Front({}, 0)).getInstance();
+  const fastify = createFastify(config, new ProblemFilter(routes), routes, new Front({}, config.limits)).getInstance();
   fastify.get('/traced', (request) => ({ carries: Object.hasOwn(request, 'trace'), isIn: 'trace' in request }));
   const response = await fetch(`${await fastify.listen({ port: 0, host: '127.0.0.1' })}/traced`);
   const body: unknown = await response.json();

@@ -8,8 +8,8 @@ local function append(agoMs, event)
   redis.call('XADD', events, 'MAXLEN', '~', ARGV[5], '*', 'a', agoMs, 'e', event)
 end
 -- With the run stands the time to live: versions that know none take both for the run.
-local function write(replica, at, itsRun, ttl, report)
-  redis.call('HSET', reports, replica, int(at) .. ' ' .. itsRun .. '/' .. ttl .. ' ' .. report)
+local function write(replica, at, stamp, report)
+  redis.call('HSET', reports, replica, int(at) .. ' ' .. stamp .. ' ' .. report)
 end
 local function note(kind, replica, detail)
   local id = replica .. '/' .. kind .. '-' .. int(micros)
@@ -20,12 +20,13 @@ local found = redis.call('HGETALL', reports)
 local seen, newest, silence = {}, 0, 0
 for i = 1, #found, 2 do
   -- Later than now if the clock was set back.
-  local writtenAt, itsRun, ttl, report = found[i + 1]:match('^(%d+) ([^ /]*)/?(%d*) (.*)$')
+  local writtenAt, stamp, report = found[i + 1]:match('^(%d+) ([^ ]*) (.*)$')
+  local itsRun, ttl = stamp:match('^([^/]*)/?(%d*)')
   local at = math.min(tonumber(writtenAt), now)
   if ttl == '' then
     ttl = '5000'
   end
-  seen[#seen + 1] = { name = found[i], at = at, moved = at < tonumber(writtenAt), run = itsRun, ttl = ttl, report = report }
+  seen[#seen + 1] = { name = found[i], at = at, moved = at < tonumber(writtenAt), run = itsRun, ttl = ttl, stamp = stamp, report = report }
   if at > newest then
     newest, silence = at, ttl / 2
   end
@@ -45,7 +46,7 @@ for _, each in ipairs(seen) do
     note('replica_went', each.name, 'it did not say goodbye')
   else
     if gap > 0 or each.moved then
-      write(each.name, at, each.run, each.ttl, each.report)
+      write(each.name, at, each.stamp, each.report)
     end
     answer[#answer + 1] = now - at
     answer[#answer + 1] = each.report
@@ -54,7 +55,7 @@ end
 if not isKnown then
   note('replica_came', name, ARGV[3])
 end
-write(name, now, run, ARGV[4], ARGV[2])
+write(name, now, run .. '/' .. ARGV[4], ARGV[2])
 redis.call('PEXPIRE', reports, 60000)
 
 local minute, isNew = math.floor(now / 60000), false
