@@ -85,7 +85,6 @@ export class Refresher {
           }
           case 'busy':
             waited = true;
-            wasThere = false;
             await waiter.until(Math.min(outcome.remainingMs, BUSY_POLL_MS * (0.8 + 0.4 * this.parts.random())));
             break;
           case 'lead': {
@@ -96,12 +95,13 @@ export class Refresher {
             tell('lead');
             const obtained = await this.#lead(outcome.lease, request, leaseMs, renewMs);
             if (obtained) return obtained;
-            [sinceMs, waited, wasThere] = [clock.now(), false, false];
+            [sinceMs, waited] = [clock.now(), false];
             break;
           }
           default:
             return outcome satisfies never;
         }
+        wasThere = false;
       } finally {
         waiter.end();
       }
