@@ -1,28 +1,23 @@
+import { seededRandom } from './random.js';
+
 /**
  * Virtual time, and chance from a seed. Everything that happens is an action at an instant; actions of the same instant
  * come in any order. Promises settle between two actions.
  */
 export class World {
   #nowMs = 0;
-  #state: number;
   #count = 0;
   readonly #heap: Action[] = [];
+  /** 0 inclusive to 1 exclusive. */
+  readonly random: () => number;
 
   constructor(seed: number) {
-    this.#state = seed | 0;
+    this.random = seededRandom(seed);
   }
 
   get nowMs(): number {
     return this.#nowMs;
   }
-
-  /** 0 inclusive to 1 exclusive (mulberry32). */
-  readonly random = (): number => {
-    this.#state = (this.#state + 0x6d2b79f5) | 0;
-    let t = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
 
   between(min: number, max: number): number {
     return min + (max - min) * this.random();

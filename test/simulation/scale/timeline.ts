@@ -1,3 +1,5 @@
+import { seededRandom } from '../random.js';
+
 /** An action that sets no promise off answers `true`: then nothing need settle before the next one. */
 export type Action = () => true | void;
 
@@ -13,25 +15,18 @@ interface Entry {
  */
 export class Timeline {
   #nowMs = 0;
-  #state: number;
   #count = 0;
   readonly #heap: Entry[] = [];
+  /** 0 inclusive to 1 exclusive. */
+  readonly random: () => number;
 
   constructor(seed: number) {
-    this.#state = seed | 0;
+    this.random = seededRandom(seed);
   }
 
   get nowMs(): number {
     return this.#nowMs;
   }
-
-  /** 0 inclusive to 1 exclusive (mulberry32). */
-  readonly random = (): number => {
-    this.#state = (this.#state + 0x6d2b79f5) | 0;
-    let t = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
 
   between(min: number, max: number): number {
     return min + (max - min) * this.random();
