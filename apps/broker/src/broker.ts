@@ -61,6 +61,8 @@ export async function run(): Promise<void> {
     process.stdout.write(`token-broker listening on ${address}\n`);
     await stopped;
     await drain(app, config, log);
+    // A call to MobilePay that nobody waits for any more would keep the process for as long as it takes.
+    process.exit(0);
   } catch (error) {
     process.stderr.write(`${reasonOf(error)}\n`);
     // Not just the exit code: connections to Redis that are open by now would keep the process alive.
@@ -113,6 +115,7 @@ async function drain(app: NestFastifyApplication, config: BrokerConfig, log: Pin
   app.get(Drain).begin();
   log.log({ event: 'draining' });
   await sleep(config.shutdownDelayMs);
+  app.get(Drain).endWithin(config.shutdownTimeoutMs);
   const server = app.getHttpServer();
   const cut = setTimeout(() => {
     server.closeAllConnections();

@@ -7,6 +7,8 @@ import { Sealer, Vault } from '#vault';
 import { AccessModule } from '../access/access.module.js';
 import { BrokerConfig } from '../config/broker-config.js';
 import { REPLICA_NAME } from '../config/replica-name.js';
+import { Drain } from '../http/drain.js';
+import { DrainModule } from '../http/drain.module.js';
 import { RedisModule } from '../redis/redis.module.js';
 import { SharedRedis } from '../redis/shared-redis.js';
 import { systemClock } from '../config/system-clock.js';
@@ -33,7 +35,7 @@ import { TokensController } from './tokens.controller.js';
 const LAST_REFRESHES_MS = 5_000;
 
 @Module({
-  imports: [AccessModule, RedisModule, VaultModule, UpstreamModule],
+  imports: [AccessModule, DrainModule, RedisModule, VaultModule, UpstreamModule],
   controllers: [ClientTestController, StateController, TokensController, OAuthController],
   providers: [
     GivenTokens,
@@ -75,7 +77,7 @@ export class TokenModule implements OnApplicationShutdown {
     keys: TokenKeys,
     events: TokenEvents,
     private readonly broker: TokenBroker,
-    private readonly config: BrokerConfig,
+    private readonly drain: Drain,
   ) {
     events.subscribe(logEvent);
     if (isTraced()) events.subscribe(traceLease);
@@ -85,7 +87,7 @@ export class TokenModule implements OnApplicationShutdown {
   /** After the last request has been answered. */
   async onApplicationShutdown(): Promise<void> {
     this.#unsubscribe();
-    await this.broker.close(Math.min(this.config.shutdownTimeoutMs, LAST_REFRESHES_MS));
+    await this.broker.close(Math.min(this.drain.leftMs, LAST_REFRESHES_MS));
   }
 }
 
