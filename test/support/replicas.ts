@@ -79,6 +79,15 @@ export class Replicas {
     return this.brokers[place];
   }
 
+  /** Ends one as an orchestrator would, and starts it anew with the same settings.
+   *  @returns the exit code of the old one */
+  async restart(broker: RunningBroker): Promise<number | null> {
+    const code = await broker.process.stop();
+    const place = this.brokers.indexOf(broker);
+    this.brokers[place] = await RunningBroker.start(this.sandbox, this.settings(place));
+    return code;
+  }
+
   /** A client that no other row uses. */
   aClient(): string {
     const name = this.#free.shift();
