@@ -232,6 +232,13 @@ it.each([
   expect(output.trim().split('\n')).toHaveLength(1);
 });
 
+it('listens on 127.0.0.1 alone, unless it is told where', async () => {
+  const elsewhere = (url: string) => call('GET', `http://127.0.0.2:${new URL(url).port}/_sandbox/stats`);
+  await expect(elsewhere(sandbox.url)).rejects.toThrow('fetch failed');
+  const open = await RunningSandbox.start({ SANDBOX_HOST: '0.0.0.0' });
+  expect(await elsewhere(open.url)).toMatchObject({ status: 200 });
+});
+
 it('says that its port is in use', async () => {
   const { code, output } = await runToEnd('sandbox', { SANDBOX_PORT: new URL(sandbox.url).port });
   expect([code, output]).toEqual([1, expect.stringContaining('its port is in use')]);

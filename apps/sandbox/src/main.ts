@@ -4,7 +4,7 @@ import { readSettings } from './settings.js';
 try {
   const settings = readSettings(process.env);
   const app = await createSandbox(settings);
-  const address = await app.listen({ host: '127.0.0.1', port: settings.port });
+  const address = await app.listen({ host: settings.host, port: settings.port });
   process.stdout.write(`sandbox listening on ${address}\n`);
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void app.close());
 } catch (error) {

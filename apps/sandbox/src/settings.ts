@@ -1,5 +1,7 @@
 export interface SandboxSettings {
-  /** TCP port on 127.0.0.1; 0 takes any free one. Default 3001. */
+  /** The address or name to listen on. Everybody who reaches it may do everything: default 127.0.0.1. */
+  readonly host: string;
+  /** TCP port; 0 takes any free one. Default 3001. */
   readonly port: number;
   /** `expires_in` of the tokens, in seconds. Default 3700, as in MobilePay's example. */
   readonly expiresInSeconds: number;
@@ -18,6 +20,7 @@ export function readSettings(env: NodeJS.ProcessEnv): SandboxSettings {
     return value;
   };
   const settings = {
+    host: env['SANDBOX_HOST'] || '127.0.0.1',
     port: whole('SANDBOX_PORT', 3001, 0, 65_535),
     expiresInSeconds: whole('SANDBOX_EXPIRES_IN', 3_700, 1, 86_400),
     latencyMs: whole('SANDBOX_LATENCY_MS', 150, 0, 60_000),
