@@ -32,33 +32,51 @@ afterAll(async () => {
   await Promise.all([...started].map((each) => each.stop()));
 });
 
-function launch(entry: string, env: Record<string, string>, cwd: string) {
-  const child = spawn(process.execPath, [join(root, 'dist/apps', entry, 'src/main.js')], {
+/** A program, as it is to be run. */
+export interface Program {
+  readonly command: readonly string[];
+  readonly env: Record<string, string>;
+  readonly cwd: string;
+  /** Where what it prints is kept. Default: `output.log` in `cwd`. */
+  readonly log?: string;
+}
+
+function launch({ command: [file = '', ...args], env, cwd, log = join(cwd, 'output.log') }: Program) {
+  const child = spawn(file, args, {
     cwd,
     env: { PATH: process.env['PATH'] ?? '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';
-  const log = createWriteStream(join(cwd, 'output.log'), { flags: 'a' });
+  const kept = createWriteStream(log, { flags: 'a' });
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {
       output += text;
-      log.write(text);
+      kept.write(text);
     });
   }
-  const ended = once(child, 'close').then(() => log.end());
+  const ended = once(child, 'close').then(() => kept.end());
   return { child, ended, output: () => output };
+}
+
+function built(entry: string): string[] {
+  return [process.execPath, join(root, 'dist/apps', entry, 'src/main.js')];
 }
 
 /** Starts `apps/<entry>` and waits until it says where it listens.
  *  @param ready how it says it; the first group is the address */
-export async function start(
+export function start(
   entry: string,
   env: Record<string, string>,
   cwd = aFolder(),
   ready = /listening on (http\S+)/,
 ): Promise<RunningProcess> {
-  const { child, ended, output } = launch(entry, env, cwd);
+  return startProgram({ command: built(entry), env, cwd }, ready);
+}
+
+/** The same, of any program. */
+export async function startProgram(program: Program, ready = /listening on (http\S+)/): Promise<RunningProcess> {
+  const { child, ended, output } = launch(program);
   const running = {
     child,
     output,
@@ -74,7 +92,8 @@ export async function start(
   };
   started.add(running);
   const url = await eventually(() => {
-    if (child.exitCode !== null) throw new Error(`${entry} ended with ${child.exitCode}: ${output()}`);
+    if (child.exitCode !== null)
+      throw new Error(`${program.command.join(' ')} ended with ${child.exitCode}: ${output()}`);
     return ready.exec(output())?.[1];
   }, READY_WITHIN_MS);
   return Object.assign(running, { url });
@@ -82,7 +101,7 @@ export async function start(
 
 /** Runs `apps/<entry>` until it ends by itself. */
 export async function runToEnd(entry: string, env: Record<string, string>, cwd = aFolder()): Promise<EndedProcess> {
-  const { child, ended, output } = launch(entry, env, cwd);
+  const { child, ended, output } = launch({ command: built(entry), env, cwd });
   const timer = setTimeout(() => child.kill('SIGKILL'), READY_WITHIN_MS);
   await ended;
   clearTimeout(timer);
