@@ -160,10 +160,9 @@ it('the core reads no clock, no dice and no environment: they are passed in', ()
 it('the broker reads its environment in one place, and its health check by itself', () => {
   const readers = shipped.filter(({ room, text }) => room.startsWith('broker/') && text.includes('process.env'));
   // The health check of the image is a process of its own, and loads nothing.
-  expect(readers.map(({ path }) => path)).toEqual([
-    'apps/broker/src/config/config.module.ts',
-    'apps/broker/src/healthcheck.ts',
-  ]);
+  expect(new Set(readers.map(({ path }) => path))).toEqual(
+    new Set(['apps/broker/src/config/config.module.ts', 'apps/broker/src/healthcheck.ts']),
+  );
   expect(shipped.find(({ path }) => path === 'apps/broker/src/healthcheck.ts')?.imports).toEqual([
     'node:http',
     'node:https',

@@ -17,11 +17,16 @@ export interface Unpacked {
 }
 
 /** Debian's packages, fetched once and unpacked into `.cache/<name>` without touching the system or needing root.
+ *  @param depth whether to fetch what they depend on and this system lacks
  *  @throws Error whatever apt or dpkg said, where they are not to be had */
-export async function unpacked(name: string, packages: readonly string[]): Promise<Unpacked> {
+export async function unpacked(
+  name: string,
+  packages: readonly string[],
+  depth: 'alone' | 'with dependencies' = 'alone',
+): Promise<Unpacked> {
   const root = join(cache, name);
   if (!existsSync(root)) {
-    const fetching = underWay.get(name) ?? fetchInto(root, packages);
+    const fetching = underWay.get(name) ?? fetchInto(root, packages, depth);
     underWay.set(name, fetching);
     await fetching;
   }
@@ -32,7 +37,7 @@ export async function unpacked(name: string, packages: readonly string[]): Promi
   return { root, libraries: join(libraries, triplet ?? '') };
 }
 
-async function fetchInto(target: string, packages: readonly string[]): Promise<void> {
+async function fetchInto(target: string, packages: readonly string[], depth: string): Promise<void> {
   await mkdir(cache, { recursive: true });
   const work = await mkdtemp(join(cache, 'fetch-'));
   const apt = (...args: string[]) =>
@@ -48,9 +53,11 @@ async function fetchInto(target: string, packages: readonly string[]): Promise<v
     const own = [`-oDir::Cache=${work}/cache`, '-oDebug::NoLocking=1', '-oAPT::Sandbox::User='];
     process.stderr.write(`Fetching ${packages.join(', ')} for the tests, once …\n`);
     await apt(...own, 'update');
-    await apt(...own, 'download', ...packages);
-    for (const file of (await readdir(work)).filter((each) => each.endsWith('.deb'))) {
-      await run('dpkg', ['-x', file, 'root'], { cwd: work });
+    const archives = depth === 'alone' ? work : join(work, 'cache/archives');
+    const fetch = depth === 'alone' ? ['download'] : ['install', '--download-only', '-y', '--no-install-recommends'];
+    await apt(...own, ...fetch, ...packages);
+    for (const file of (await readdir(archives)).filter((each) => each.endsWith('.deb'))) {
+      await run('dpkg', ['-x', join(archives, file), 'root'], { cwd: work });
     }
     await rename(join(work, 'root'), target).catch((error: unknown) => {
       // Another test process was quicker.

@@ -153,7 +153,9 @@ function copyFromContext(source: string, to: string): void {
 function buildEnv(): NodeJS.ProcessEnv {
   const { PATH = '', HOME, npm_config_registry: registry } = process.env;
   return {
-    PATH: [dirname(process.execPath), ...PATH.split(delimiter).filter((each) => !each.startsWith(root))].join(delimiter),
+    PATH: [dirname(process.execPath), ...PATH.split(delimiter).filter((each) => !each.startsWith(root))].join(
+      delimiter,
+    ),
     HOME,
     ...(registry !== undefined && { npm_config_registry: registry }),
     npm_config_cache: join(root, '.cache/npm'),
