@@ -132,7 +132,6 @@ describe('the image, built here without an engine', () => {
     const wanted = { client: 'acme', merchant_vat: 'DK12345678' };
     expect(await callJson('POST', `${broker.url}/v1/tokens`, wanted, bearer(key))).toMatchObject({ status: 200 });
 
-    broker.child.kill('SIGTERM');
     expect(await broker.stop()).toBe(0);
     expect(await image.check(env)).toMatchObject({ code: 1 });
     expect(await sandbox.stop()).toBe(0);
