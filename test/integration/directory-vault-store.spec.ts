@@ -1,7 +1,7 @@
 import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { DirectoryVaultStore, hashOfCallerKey, newCallerKey, Sealer, Vault, VAULT_PURPOSE } from '#vault';
+import { DirectoryVaultStore, hashOfCallerKey, KeyRing, newCallerKey, Sealer, Vault, VAULT_PURPOSE } from '#vault';
 
 import { aFolder } from '../support/folder.js';
 import { ring } from '../support/vault.js';
@@ -109,4 +109,14 @@ it.each([
   expect(error).toMatchObject({ code: 'damaged', message: expect.stringContaining(how) });
   expect(String(error)).toContain(name);
   expect(String(error)).not.toContain('canary');
+});
+
+it('is sealed anew under other master keys, of which none needs to be the old one', async () => {
+  const folder = await folderWith({ 'acme.json': client });
+  const own = KeyRing.parse(KeyRing.generate('old'));
+  const vault = await Vault.open(new DirectoryVaultStore(folder, new Sealer(own), VAULT_PURPOSE), own, Date.now);
+  const { generation } = vault.findClient('acme')!;
+  own.adopt(KeyRing.parse(KeyRing.generate('next')));
+  await vault.reload();
+  expect([vault.outdated, vault.locked.size, vault.findClient('acme')!.generation]).toEqual([0, 0, generation]);
 });

@@ -27,12 +27,13 @@ export function partsOf(name: string): { kind: RecordKind; key: string } {
   throw new VaultError('damaged', `${name} is of a kind that this version does not know`);
 }
 
-/** A record with another content has another version. */
+/** A record with another content has another version. Which ones are outdated changes with the master keys as well. */
 export function isSame(a: Contents, b: Contents): boolean {
-  const versions = ({ client, caller, locked }: Contents) => [
+  const versions = ({ client, caller, locked, outdated }: Contents) => [
     ...[...client].map(([name, { version }]) => `client ${name} ${version}`),
     ...[...caller].map(([name, { version }]) => `caller ${name} ${version}`),
     ...locked.keys(),
+    ...[...outdated].map((name) => `outdated ${name}`),
   ];
   return JSON.stringify(versions(a).toSorted()) === JSON.stringify(versions(b).toSorted());
 }

@@ -18,7 +18,7 @@ const MOST_FILE_BYTES = 1_048_576;
  */
 export class DirectoryVaultStore implements VaultStore {
   readonly description: string;
-  /** By record name. Sealing is not repeated for a file that has not changed. */
+  /** By record name. Sealing is repeated only for a file that has changed, or under another master key. */
   #known = new Map<string, SealedRecord>();
 
   constructor(
@@ -57,7 +57,7 @@ export class DirectoryVaultStore implements VaultStore {
     const version = Number.parseInt(hash('sha256', text, 'hex').slice(0, 12), 16);
     for (const kind of ['client', 'caller'] as const) {
       const known = this.#known.get(`${kind}/${name}`);
-      if (known?.version === version) return known;
+      if (known?.version === version && this.sealer.isCurrent(known.sealed)) return known;
     }
     return this.#sealed(file, name, version, text);
   }

@@ -27,6 +27,7 @@ export { VaultError, type VaultErrorCode } from './errors.js';
 export { FileVaultStore } from './file-vault-store.js';
 export { CLIENT_PATTERN, decide, type Grant, MERCHANT_PATTERN, type Refusal } from './grants.js';
 export { KeyRing } from './key-ring.js';
+export { keyUse } from './key-use.js';
 export { MemoryVaultStore } from './memory-vault-store.js';
 export { isName, NAME_PATTERN } from './names.js';
 export {

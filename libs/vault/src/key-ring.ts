@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, timingSafeEqual } from 'node:crypto';
 
 import { VaultError } from './errors.js';
 
@@ -12,12 +12,12 @@ export function isKeyId(id: string): boolean {
 
 /** The master keys: the first one seals, all open. */
 export class KeyRing {
-  readonly #keys: ReadonlyMap<string, Uint8Array>;
-  readonly sealingId: string;
+  #keys: ReadonlyMap<string, Uint8Array>;
+  #sealingId: string;
 
   private constructor(keys: Map<string, Uint8Array>, sealingId: string) {
     this.#keys = keys;
-    this.sealingId = sealingId;
+    this.#sealingId = sealingId;
   }
 
   /** @param text `id:base64 of 32 bytes`, comma-separated
@@ -46,6 +46,23 @@ export class KeyRing {
     return `${id}:${randomBytes(KEY_BYTES).toString('base64')}`;
   }
 
+  /** Takes over the keys of another ring, for everybody who holds this one.
+   *  @throws VaultError `invalid` if a key has another value there: what was sealed under it would open no more */
+  adopt(other: KeyRing): void {
+    for (const [id, key] of other.#keys) {
+      const known = this.#keys.get(id);
+      if (known && !timingSafeEqual(known, key)) {
+        throw new VaultError('invalid', `master key ${id} has another value than before: give a new key a new id`);
+      }
+    }
+    this.#keys = other.#keys;
+    this.#sealingId = other.#sealingId;
+  }
+
+  get sealingId(): string {
+    return this.#sealingId;
+  }
+
   get ids(): string[] {
     return [...this.#keys.keys()];
   }
@@ -55,7 +72,7 @@ export class KeyRing {
   }
 
   get sealingKey(): Uint8Array {
-    const key = this.#keys.get(this.sealingId);
+    const key = this.#keys.get(this.#sealingId);
     if (!key) throw new VaultError('invalid', 'the ring lost its sealing key');
     return key;
   }

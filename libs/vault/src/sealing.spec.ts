@@ -73,6 +73,28 @@ describe('a key ring', () => {
     expect(() => KeyRing.parse(text)).not.toThrow(good);
   });
 
+  it('that adopts another one seals and opens with its keys, wherever it is held', async () => {
+    const [a, b] = [KeyRing.generate('a'), KeyRing.generate('b')];
+    const held = KeyRing.parse(a);
+    const sealer = new Sealer(held);
+    const [underA, underB] = [await sealer.seal('1', place), await new Sealer(KeyRing.parse(b)).seal('2', place)];
+    held.adopt(KeyRing.parse(`${b},${a}`));
+    expect([held.ids, held.sealingId]).toEqual([['b', 'a'], 'b']);
+    expect([await sealer.open(underA, place), await sealer.open(underB, place)]).toEqual(['1', '2']);
+    expect([sealer.isCurrent(underA), sealer.isCurrent(underB)]).toEqual([false, true]);
+    held.adopt(KeyRing.parse(b));
+    expect(sealer.isCurrent(await sealer.seal('3', place))).toBe(true);
+    await expect(sealer.open(underA, place)).rejects.toMatchObject({ code: 'wrong_key' });
+  });
+
+  it('adopts none in which a key has another value than before, and stays as it is', () => {
+    const [a, b] = [KeyRing.generate('a'), KeyRing.generate('b')];
+    const held = KeyRing.parse(a);
+    const other = KeyRing.generate('a');
+    expect(() => held.adopt(KeyRing.parse(`${b},${other}`))).toThrow('master key a has another value than before');
+    expect([held.ids, held.find('a')]).toEqual([['a'], KeyRing.parse(a).find('a')]);
+  });
+
   it('prints without its keys', () => {
     const text = inspect(KeyRing.parse(ringText), { showHidden: true, depth: 9 });
     for (const key of ringText.split(',')) {

@@ -1,4 +1,4 @@
-import { callerKeyMatches, KeyRing, MemoryVaultStore, Vault } from '#vault';
+import { callerKeyMatches, KeyRing, keyUse, MemoryVaultStore, Vault } from '#vault';
 
 import { acme, NOW, openVault, putCaller } from '../../../test/support/vault.js';
 
@@ -69,6 +69,29 @@ describe('master keys', () => {
     // A backup takes their place all the same.
     await vault.restore(await vault.backup());
     expect((await Vault.open(store, KeyRing.parse(next), () => NOW)).locked.size).toBe(0);
+  });
+
+  it('that change while the vault is open count from its next reload on: for what is locked, and what is outdated', async () => {
+    const store = await sealedUnderOld(2);
+    const ring = KeyRing.parse(old);
+    const vault = await Vault.open(store, ring, () => NOW);
+    let changes = 0;
+    vault.onChange(() => (changes += 1));
+    // Behind the old one, then in front of it, then alone: as a rotation goes.
+    ring.adopt(KeyRing.parse(`${old},${next}`));
+    await vault.reload();
+    expect([vault.outdated, changes, ...keyUse(await store.read())]).toEqual([0, 0, ['old', 2]]);
+    ring.adopt(both);
+    await vault.reload();
+    expect([vault.outdated, vault.clients.length]).toEqual([2, 2]);
+    await vault.rekeyOne();
+    expect(Object.fromEntries(keyUse(await store.read()))).toEqual({ old: 1, next: 1 });
+    ring.adopt(KeyRing.parse(next));
+    await vault.reload();
+    expect([vault.clients.length, vault.locked.size]).toEqual([1, 1]);
+    ring.adopt(both);
+    await vault.reload();
+    expect([vault.clients.length, vault.locked.size, vault.outdated]).toEqual([2, 0, 1]);
   });
 });
 

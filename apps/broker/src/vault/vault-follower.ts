@@ -25,12 +25,12 @@ export class VaultFollower implements OnApplicationShutdown {
     { vaultStore }: BrokerConfig,
     @Optional() @Inject(SharedRedis) private readonly shared: SharedRedis | undefined,
   ) {
-    const timer = setInterval(() => void this.#follow(), LOOK_EVERY_MS[vaultStore]).unref();
+    const timer = setInterval(() => void this.follow(), LOOK_EVERY_MS[vaultStore]).unref();
     this.#ends.push(() => clearInterval(timer));
     this.#ends.push(vault.onChange((by) => by === 'us' && void this.#tell()));
     if (!shared) return;
     this.#ends.push(
-      shared.bus.subscribe(({ kind }) => (kind === 'credentials' || kind === 'resumed') && void this.#follow()),
+      shared.bus.subscribe(({ kind }) => (kind === 'credentials' || kind === 'resumed') && void this.follow()),
     );
   }
 
@@ -48,8 +48,8 @@ export class VaultFollower implements OnApplicationShutdown {
     for (const end of this.#ends) end();
   }
 
-  /** One look at a time: what is told meanwhile is seen by one more. */
-  async #follow(): Promise<void> {
+  /** Takes over what is stored. One look at a time: what is told meanwhile is seen by one more. */
+  async follow(): Promise<void> {
     this.#isToldMore = true;
     if (this.#isLooking) return;
     this.#isLooking = true;

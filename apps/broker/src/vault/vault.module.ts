@@ -11,6 +11,7 @@ import { UpstreamModule } from '../upstream/upstream.module.js';
 import { Acts } from './acts.js';
 import { ClientsController } from './clients.controller.js';
 import { ImportController } from './import.controller.js';
+import { MasterKeys, VAULT_STORE } from './master-keys.js';
 import { VaultController } from './vault.controller.js';
 import { VaultFollower } from './vault-follower.js';
 
@@ -27,16 +28,21 @@ export const VAULT_LINK = Symbol('VAULT_LINK');
   controllers: [ImportController, ClientsController, VaultController],
   providers: [
     Acts,
+    MasterKeys,
     VaultFollower,
     { provide: VAULT_LINK, inject: [BrokerConfig], useFactory: linkFor },
     {
-      provide: Vault,
+      provide: VAULT_STORE,
       inject: [BrokerConfig, { token: VAULT_LINK, optional: true }],
-      useFactory: async (config: BrokerConfig, link?: RedisLink) =>
-        Vault.open(await storeOf(config, link), config.vaultKeys, Date.now),
+      useFactory: storeOf,
+    },
+    {
+      provide: Vault,
+      inject: [VAULT_STORE, BrokerConfig],
+      useFactory: (store: VaultStore, { vaultKeys }: BrokerConfig) => Vault.open(store, vaultKeys, Date.now),
     },
   ],
-  exports: [Acts, Vault, VaultFollower, VAULT_LINK],
+  exports: [Acts, MasterKeys, Vault, VaultFollower, VAULT_LINK],
 })
 export class VaultModule implements OnApplicationShutdown {
   constructor(@Optional() @Inject(VAULT_LINK) private readonly link: RedisLink | undefined) {}
@@ -57,10 +63,7 @@ async function linkFor({ vaultStore, vaultRedis, redis }: BrokerConfig): Promise
   return link;
 }
 
-async function storeOf(
-  { vaultStore, vaultPath, vaultKeys }: BrokerConfig,
-  link: RedisLink | undefined,
-): Promise<VaultStore> {
+async function storeOf({ vaultStore, vaultPath, vaultKeys }: BrokerConfig, link?: RedisLink): Promise<VaultStore> {
   switch (vaultStore) {
     case 'file':
       return new FileVaultStore(vaultPath);
