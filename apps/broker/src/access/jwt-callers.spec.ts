@@ -17,8 +17,8 @@ let issuer: RunningIssuer;
 let vault: Vault;
 let callers: JwtCallers;
 
-function jwtCallersOf(more: Partial<JwtIssuerConfig> = {}): JwtCallers {
-  const config: JwtIssuerConfig = {
+function configOf(more: Partial<JwtIssuerConfig> = {}): JwtIssuerConfig {
+  return {
     issuer: issuer.name,
     audiences: [AUDIENCE],
     jwksUrl: issuer.url,
@@ -28,7 +28,10 @@ function jwtCallersOf(more: Partial<JwtIssuerConfig> = {}): JwtCallers {
     callers: [{ caller: 'till', subject: 'system:serviceaccount:shops:till', claims: {} }],
     ...more,
   };
-  return new JwtCallers(vault, { jwtIssuers: [config] } as Partial<BrokerConfig> as BrokerConfig);
+}
+
+function jwtCallersOf(more: Partial<JwtIssuerConfig> = {}): JwtCallers {
+  return new JwtCallers(vault, { jwtIssuers: [configOf(more)] } as Partial<BrokerConfig> as BrokerConfig);
 }
 
 beforeAll(async () => {
@@ -137,6 +140,75 @@ describe('a JWT is refused that has', () => {
     expect(believed).toEqual([]);
     expect(bad().length).toBeGreaterThan(50);
     expect(await known.authenticate(token())).toMatchObject({ name: 'till' });
+  });
+});
+
+describe('other issuers', () => {
+  const others: RunningIssuer[] = [];
+  const believed = async (jwt: string) => (await callers.authenticate(jwt))?.name;
+  const ruleFor = (caller: string) => [{ caller, subject: '*', claims: {} }];
+
+  beforeAll(async () => {
+    others.push(await RunningIssuer.start(), await RunningIssuer.start());
+  });
+  beforeEach(async () => {
+    await putCaller(vault, 'other');
+    callers.onModuleInit();
+    // Twice, so that the keys are those of now and it counts as seen.
+    for (let i = 0; i < 2; i += 1) expect(await believed(token())).toBe('till');
+  });
+
+  const at = (one: RunningIssuer, more: Partial<JwtIssuerConfig> = {}) =>
+    configOf({ issuer: one.name, jwksUrl: one.url, ...more });
+
+  it('are believed from then on, and one that is gone no more, though it was seen before', async () => {
+    const jwt = token();
+    await callers.authenticate(jwt);
+    expect(callers.findSeen(jwt)).toMatchObject({ name: 'till' });
+    callers.adopt([at(others[0]!)]);
+    expect(callers.findSeen(jwt)).toBeUndefined();
+    expect(await callers.authenticate(jwt)).toBeUndefined();
+    expect(await believed(others[0]!.token({}, NOW_SECONDS))).toBe('till');
+    callers.adopt([]);
+    expect(callers.findSeen(others[0]!.token({}, NOW_SECONDS))).toBeUndefined();
+    expect(callers.authenticate(jwt)).toBeUndefined();
+  });
+
+  it('leave the keys of one that has not changed, and are fetched for themselves', async () => {
+    const before = [issuer.fetches, others[0]!.fetches];
+    callers.adopt([configOf(), at(others[0]!)]);
+    expect(await believed(token())).toBe('till');
+    expect(await believed(others[0]!.token({}, NOW_SECONDS))).toBe('till');
+    expect([issuer.fetches, others[0]!.fetches]).toEqual([before[0], before[1]! + 1]);
+  });
+
+  it('with other rules judge anew what was seen before, by the keys that are known', async () => {
+    const jwt = token();
+    for (let i = 0; i < 2; i += 1) await callers.authenticate(jwt);
+    const { fetches } = issuer;
+    callers.adopt([configOf({ callers: ruleFor('other') })]);
+    expect(callers.findSeen(jwt)).toBeUndefined();
+    expect(await believed(jwt)).toBe('other');
+    callers.adopt([configOf({ audiences: ['somebody-else'] })]);
+    expect(await believed(jwt)).toBeUndefined();
+    expect(issuer.fetches).toBe(fetches);
+  });
+
+  it('judge by the new rules what came in under the old ones and is still being verified', async () => {
+    const underWay = callers.authenticate(token());
+    callers.adopt([configOf({ callers: ruleFor('other') })]);
+    expect(await underWay).toMatchObject({ name: 'other' });
+    const removed = callers.authenticate(token({ nbf: NOW_SECONDS - 1 }));
+    callers.adopt([]);
+    expect(await removed).toBeUndefined();
+  });
+
+  it('whose keys are elsewhere are believed by those alone', async () => {
+    const old = token();
+    callers.adopt([configOf({ jwksUrl: others[1]!.url })]);
+    expect(await believed(old)).toBeUndefined();
+    const { header, key } = others[1]!;
+    expect(await believed(signed(header, issuer.claims({}, NOW_SECONDS), key))).toBe('till');
   });
 });
 

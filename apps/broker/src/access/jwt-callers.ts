@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 
 import { Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { decodeJwt, errors } from 'jose';
@@ -23,7 +24,7 @@ interface Issuer {
   readonly keys: JwksKeys;
 }
 
-/** What a JWT was found to be, while its issuer has the same keys. */
+/** What a JWT was found to be, while its issuer has the same keys and rules. */
 interface SeenJwt {
   readonly callerName: string;
   readonly keys: JwksKeys;
@@ -36,7 +37,7 @@ interface SeenJwt {
 @Injectable()
 export class JwtCallers implements OnModuleInit, OnModuleDestroy {
   readonly #log = new Logger('jwt');
-  readonly #issuers: ReadonlyMap<unknown, Issuer>;
+  #issuers: ReadonlyMap<unknown, Issuer>;
   /** By the SHA-256 of the JWT: none is kept. */
   readonly #seen = new LRUCache<string, SeenJwt>({ max: MOST_SEEN });
 
@@ -45,6 +46,21 @@ export class JwtCallers implements OnModuleInit, OnModuleDestroy {
     { jwtIssuers }: BrokerConfig,
   ) {
     this.#issuers = new Map(jwtIssuers.map((config) => [config.issuer, { config, keys: new JwksKeys(config) }]));
+  }
+
+  /** Believes these issuers from now on, and no other. One that has its keys where it had them keeps those that are known;
+   *  one that has not changed at all keeps everything. */
+  adopt(jwtIssuers: readonly JwtIssuerConfig[]): void {
+    const before = this.#issuers;
+    this.#issuers = new Map(jwtIssuers.map((config) => [config.issuer, issuerOf(config, before.get(config.issuer))]));
+    // By what they were believed may be gone.
+    this.#seen.clear();
+    const inUse = new Set([...this.#issuers.values()].map(({ keys }) => keys));
+    for (const { keys } of before.values()) {
+      if (inUse.has(keys)) inUse.delete(keys);
+      else keys.stop();
+    }
+    for (const keys of inUse) keys.start();
   }
 
   /** Waits for no issuer: one that is away keeps nobody else waiting. */
@@ -81,13 +97,15 @@ export class JwtCallers implements OnModuleInit, OnModuleDestroy {
   }
 
   async #firstSeen(id: string, token: string): Promise<Caller | undefined> {
-    const issuer = this.#issuers.get(issuerOf(token));
+    const issuer = this.#issuers.get(issuerIn(token));
     if (!issuer) return undefined;
     const { config, keys } = issuer;
     // As it is before: should the keys change meanwhile, the JWT is verified once more.
     const { generation } = keys;
     try {
       const jwt = await verifyJwt(token, config, keys.find, Date.now());
+      // By the rules of now, not of when it came.
+      if (this.#issuers.get(config.issuer) !== issuer) return await this.#firstSeen(id, token);
       const callerName = callerNameOf(jwt, config.callers);
       if (callerName === undefined) return this.#refused(config, 'no_rule');
       this.#seen.set(id, { callerName, keys, generation, validUntilMs: jwt.validUntilMs });
@@ -107,12 +125,19 @@ export class JwtCallers implements OnModuleInit, OnModuleDestroy {
   }
 }
 
+function issuerOf(config: JwtIssuerConfig, before: Issuer | undefined): Issuer {
+  if (before && isDeepStrictEqual(before.config, config)) return before;
+  const where = ({ jwksUrl, jwksCaFile, jwksTokenFile }: JwtIssuerConfig) => [jwksUrl, jwksCaFile, jwksTokenFile];
+  const hasSameKeys = before && isDeepStrictEqual(where(before.config), where(config));
+  return { config, keys: hasSameKeys ? before.keys : new JwksKeys(config) };
+}
+
 function idOf(token: string): string {
   return hash('sha256', token, 'base64');
 }
 
 /** Whom a JWT says that it is from, to be believed once it is verified. */
-function issuerOf(token: string): unknown {
+function issuerIn(token: string): unknown {
   try {
     return decodeJwt(token).iss;
   } catch {

@@ -91,3 +91,53 @@ it('each caller, client and merchant has a bucket of its own; no scope has', () 
   const scoped = { ...subject, scope: 'another' };
   expect(letThrough(2, () => limits.takeForKey(shop, scoped))).toBe(0);
 });
+
+describe('other limits', () => {
+  const other = (perKey: number, perCaller: number) => ({ perKey, perCaller }) as BrokerConfig['limits'];
+  const takes = (limits: RateLimits) => [() => limits.take(shop), () => limits.takeForKey(shop, subject)];
+
+  it.each([0, 1])('that are wider give nobody a new burst, and fill up at their pace (%i)', (which) => {
+    const limits = limitsOf(20, 20);
+    const take = takes(limits)[which]!;
+    expect(letThrough(80, take)).toBe(20);
+    limits.adopt(other(60, 60));
+    expect(letThrough(80, take)).toBe(0);
+    now += MINUTE_MS / 2;
+    expect(letThrough(80, take)).toBe(30);
+    now += 10 * MINUTE_MS;
+    expect(letThrough(80, take)).toBe(60);
+  });
+
+  it.each([0, 1])('that are narrower count at once, for those who asked for nothing yet too (%i)', (which) => {
+    const limits = limitsOf(100, 100);
+    const take = takes(limits)[which]!;
+    expect(letThrough(10, take)).toBe(10);
+    limits.adopt(other(5, 5));
+    expect(letThrough(80, take)).toBe(5);
+    now += MINUTE_MS;
+    expect(letThrough(80, take)).toBe(5);
+    const untouched = limitsOf(100, 100);
+    untouched.adopt(other(5, 5));
+    expect(letThrough(80, takes(untouched)[which]!)).toBe(5);
+  });
+
+  it('however often they change, give no more than the widest of them', () => {
+    const limits = limitsOf(20, 1_000);
+    const [, take] = takes(limits);
+    let passed = 0;
+    for (let n = 0; n < 50; n += 1) {
+      limits.adopt(other(n % 2 === 0 ? 5 : 20, 1_000));
+      passed += letThrough(30, take!);
+    }
+    expect(passed).toBe(5);
+  });
+
+  it('count for a bucket that was idle as well', () => {
+    const limits = limitsOf(20, 1_000);
+    const [, take] = takes(limits);
+    expect(letThrough(80, take!)).toBe(20);
+    limits.forgetIdle();
+    limits.adopt(other(60, 1_000));
+    expect(letThrough(80, take!)).toBe(0);
+  });
+});

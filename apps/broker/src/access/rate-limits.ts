@@ -17,7 +17,7 @@ const UNTIMED = 64;
 /** What a caller may ask for in a minute, on this replica: token buckets, full at first. */
 @Injectable()
 export class RateLimits implements OnModuleDestroy {
-  readonly #limits: LimitsConfig;
+  #limits: LimitsConfig;
   readonly #ofCaller = new Map<string, { readonly bucket: TokenBucket; untimed: number }>();
   readonly #timer = setInterval(() => this.forgetIdle(), FULL_AGAIN_MS).unref();
   /** By caller, client and merchant: those used since the timer struck last, and those used before. */
@@ -67,6 +67,13 @@ export class RateLimits implements OnModuleDestroy {
     takeFrom(bucket);
   }
 
+  /** Counts by other limits from now on. What has been taken stays taken, and a bucket fills up at the new pace. */
+  adopt(limits: LimitsConfig): void {
+    this.#limits = limits;
+    for (const { bucket } of this.#ofCaller.values()) resize(bucket, limits.perCaller);
+    for (const bucket of [...this.#ofKey.values(), ...this.#ofKeyBefore.values()]) resize(bucket, limits.perKey);
+  }
+
   /** Drops the buckets that nobody has taken from since the last time. */
   forgetIdle(): void {
     this.#ofKeyBefore = this.#ofKey;
@@ -82,6 +89,14 @@ function fullBucket(perMinute: number): TokenBucket {
   const bucket = new TokenBucket({ bucketSize: perMinute, tokensPerInterval: perMinute, interval: 'minute' });
   bucket.content = perMinute;
   return bucket;
+}
+
+function resize(bucket: TokenBucket, perMinute: number): void {
+  // At the old pace until now.
+  bucket.drip();
+  bucket.bucketSize = perMinute;
+  bucket.tokensPerInterval = perMinute;
+  bucket.content = Math.min(bucket.content, perMinute);
 }
 
 function takeFrom(bucket: TokenBucket): void {
