@@ -23,6 +23,7 @@ import { invalidRequest } from './problem.js';
 import type { ProblemFilter } from './problem.filter.js';
 import type { Routes } from './routes.js';
 import { securityHeaders } from './security-headers.js';
+import { limitServer } from './server-limits.js';
 import { followTlsFiles } from './tls-reload.js';
 
 /** How often connections are looked at that send too slowly, in ms. */
@@ -37,7 +38,7 @@ export function createFastify(
   routes: Routes,
   front: Front,
 ): FastifyAdapter {
-  const { limits, policy, tls } = config;
+  const { limits, tls } = config;
   const headers = securityHeaders(tls !== undefined);
   const options: FastifyHttpOptions<HttpServer> = {
     // An import has limits of its own.
@@ -56,9 +57,6 @@ export function createFastify(
   };
   const http: ServerOptions = {
     maxHeaderSize: limits.headerBytes,
-    headersTimeout: limits.headersTimeoutMs,
-    requestTimeout: limits.requestTimeoutMs,
-    keepAliveTimeout: limits.keepAliveMs,
     connectionsCheckingInterval: LOOK_FOR_SLOW_MS,
   };
   const https = tls && {
@@ -72,9 +70,8 @@ export function createFastify(
   const serverFactory = (fastify: RequestListener) => {
     const listener = front.before(fastify);
     const server = https ? createTlsServer(https, listener) : createServer(http, listener);
-    server.maxConnections = limits.connections;
-    // On which nothing moved for that long, such as one whose client does not read: longer than any answer takes.
-    return server.setTimeout(limits.requestTimeoutMs + policy.waitBudgetMs + policy.longestHoldMs);
+    limitServer(server, config);
+    return server;
   };
   const adapter = new FastifyAdapter(
     https ? { ...options, https, serverFactory } : { ...options, http, serverFactory },

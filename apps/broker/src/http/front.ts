@@ -26,19 +26,28 @@ const LONGEST_BODY = 2_048;
  */
 export class Front {
   readonly #routes = new Map<string, { readonly route: QuickRoute; readonly head: QuickHead }>();
+  #keepAliveMs: number;
 
   /** @param headers what every answer says
    *  @param limits the server's, of which it keeps */
   constructor(
     private readonly headers: Readonly<Record<string, string>>,
     private readonly limits: Pick<LimitsConfig, 'bodyBytes' | 'keepAliveMs'>,
-  ) {}
+  ) {
+    this.#keepAliveMs = limits.keepAliveMs;
+  }
 
   serve(path: string, route: QuickRoute): void {
     this.#routes.set(path, {
       route,
-      head: new QuickHead({ ...this.headers, ...route.headers }, this.limits.keepAliveMs),
+      head: new QuickHead({ ...this.headers, ...route.headers }, this.#keepAliveMs),
     });
+  }
+
+  /** How long a connection is kept that nothing is asked on, as answers say it from now on. */
+  set keepAliveMs(keepAliveMs: number) {
+    this.#keepAliveMs = keepAliveMs;
+    for (const [path, { route }] of this.#routes) this.serve(path, route);
   }
 
   /** From now on everything goes to Fastify. */

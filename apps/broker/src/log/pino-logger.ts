@@ -32,6 +32,11 @@ export class PinoLogger implements LoggerService {
     return new PinoLogger(level, prettily(to));
   }
 
+  /** Lines of less are left out from now on. */
+  set level(level: LogLevel) {
+    this.#pino.level = level;
+  }
+
   log = (message: unknown, ...rest: unknown[]) =>
     this.#write(typeof message === 'string' ? 'debug' : 'info', message, rest);
   warn = (message: unknown, ...rest: unknown[]) => this.#write('warn', message, rest);

@@ -14,6 +14,8 @@ const ENDS: Readonly<Record<string, string>> = {
   jwks_back: 'jwks_unreachable',
   jwks_changed: 'jwks_unreachable',
   tls_reloaded: 'tls_unreadable',
+  settings_reloaded: 'settings_unusable',
+  settings_unchanged: 'settings_unusable',
   audit_written_again: 'audit_unwritable',
 };
 
@@ -91,7 +93,7 @@ export class Repeats {
 
 function idOf(level: RepeatedLevel, line: Line): string {
   const { room, event, msg, error } = line;
-  const what = line['code'] ?? line['reason'] ?? line['callers'];
+  const what = line['code'] ?? line['reason'] ?? line['callers'] ?? line['settings'];
   return JSON.stringify([level, room, event, what, msg, placeOf(error), ...ABOUT.map((name) => line[name])]);
 }
 
