@@ -22,6 +22,7 @@ import { ProblemFilter } from './http/problem.filter.js';
 import { Routes } from './http/routes.js';
 import { securityHeaders } from './http/security-headers.js';
 import { PinoLogger } from './log/pino-logger.js';
+import { followSettings } from './reload.js';
 import { StatusBoard } from './status/status-board.js';
 import { QuickTokens } from './token/quick-tokens.js';
 import { isTraced } from './tracing/tracer.js';
@@ -37,7 +38,8 @@ export async function run(): Promise<void> {
   try {
     const stopped = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
     const config = loadConfig();
-    const app = await create(config);
+    const front = new Front(securityHeaders(config.tls !== undefined), config.limits);
+    const app = await create(config, front);
     const log = await PinoLogger.open(config.logLevel, config.logFormat);
     process.once('exit', () => log.flush());
     app.useLogger(log);
@@ -57,6 +59,7 @@ export async function run(): Promise<void> {
     for (const [record, { message }] of app.get(Vault).locked) {
       log.error({ event: 'record_locked', record, reason: message });
     }
+    followSettings(app, front, log);
     // Not through the log: scripts and people wait for this line, whatever the log level.
     process.stdout.write(`token-broker listening on ${address}\n`);
     await stopped;
@@ -70,10 +73,9 @@ export async function run(): Promise<void> {
   }
 }
 
-async function create(config: BrokerConfig): Promise<NestFastifyApplication> {
+async function create(config: BrokerConfig, front: Front): Promise<NestFastifyApplication> {
   const routes = new Routes();
   const filter = new ProblemFilter(routes);
-  const front = new Front(securityHeaders(config.tls !== undefined), config.limits);
   const app = await NestFactory.create<NestFastifyApplication>(
     AppModule,
     createFastify(config, filter, routes, front),

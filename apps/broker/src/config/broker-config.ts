@@ -11,7 +11,8 @@ export type LogFormat = (typeof LOG_FORMATS)[number];
 export const VAULT_STORES = ['file', 'directory', 'redis'] as const;
 export type VaultStoreKind = (typeof VAULT_STORES)[number];
 
-/** Everything that can be set, read and checked. An abstract class so that it can be injected by its type. */
+/** Everything that can be set, read and checked. An abstract class so that it can be injected by its type: then it is what
+ *  was set at the start, of which some may be replaced later. */
 export abstract class BrokerConfig {
   abstract readonly production: boolean;
   abstract readonly host: string;
@@ -42,6 +43,8 @@ export abstract class BrokerConfig {
   abstract readonly shutdownDelayMs: number;
   /** How long requests under way may take after that, in ms. */
   abstract readonly shutdownTimeoutMs: number;
+  /** Of what each setting comes to, by name. Tells whether it has changed, and nothing else. */
+  abstract readonly fingerprints: ReadonlyMap<string, string>;
 }
 
 /** An issuer of JWTs, and how its subjects become callers. */

@@ -17,6 +17,8 @@ import {
 export class Environment {
   @OneOf(['development', 'production', 'test'])
   NODE_ENV: 'development' | 'production' | 'test' = 'development';
+  @Text()
+  SETTINGS_FILE = '.env';
 
   @Text()
   HOST?: string;

@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto';
+import { hash, X509Certificate } from 'node:crypto';
 
 import { plainToInstance } from 'class-transformer';
 import { getMetadataStorage, validateSync } from 'class-validator';
@@ -62,9 +62,17 @@ export function readConfig(env: NodeJS.ProcessEnv): BrokerConfig {
     shutdownDelayMs: given.SHUTDOWN_DELAY_MS ?? (production ? 5_000 : 0),
     shutdownTimeoutMs: given.SHUTDOWN_TIMEOUT_MS,
   };
-  const { vaultKeys } = config;
+  const { vaultKeys, upstream, jwtIssuers } = config;
   if (problems.length > 0 || !vaultKeys) throw new ConfigError(problems);
-  return Object.freeze({ ...config, vaultKeys });
+  // Of these files, what they hold counts; those of TLS are followed apart.
+  const held = { REDIS_CA_FILE: redisCa, UPSTREAM_CA_FILE: upstream.ca, CALLER_JWT_ISSUERS_FILE: jwtIssuers };
+  return Object.freeze({ ...config, vaultKeys, fingerprints: fingerprintsOf(given, held) });
+}
+
+/** @param files what counts instead of their paths */
+function fingerprintsOf(given: Environment, files: Readonly<Record<string, unknown>>): Map<string, string> {
+  const value = (name: string): unknown => (name in files ? files[name] : Reflect.get(given, name));
+  return new Map(SETTING_NAMES.map((name) => [name, hash('sha256', JSON.stringify([value(name)]), 'base64')]));
 }
 
 /** An empty variable counts as none: that is how compose files and charts leave one out. */

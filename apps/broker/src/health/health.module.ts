@@ -20,6 +20,7 @@ import { RedisMetrics } from './redis-metrics.js';
 import { RefreshMetrics } from './refresh-metrics.js';
 import { RejectedClients } from './rejected-clients.js';
 import { ServedMetrics } from './served-metrics.js';
+import { SettingsMetrics } from './settings-metrics.js';
 import { TokensPart } from './tokens-part.js';
 import { UpstreamMetrics } from './upstream-metrics.js';
 import { UpstreamPart } from './upstream-part.js';
@@ -56,6 +57,7 @@ import { VaultPart } from './vault-part.js';
     RefreshMetrics,
     RejectedClients,
     ServedMetrics,
+    SettingsMetrics,
     UpstreamMetrics,
     VaultMetrics,
   ],
