@@ -1,12 +1,10 @@
 import 'reflect-metadata';
 
 import { randomBytes } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
-import { parseEnv } from 'node:util';
+import { readdirSync } from 'node:fs';
 
 import { KeyRing } from '#vault';
 
-import { SETTING_NAMES } from '../../apps/broker/src/config/read-config.js';
 import { TestAuthority } from '../support/certificates.js';
 import { rendered, type Values } from '../support/chart/chart.js';
 import { laidOut } from '../support/chart/laid-out.js';
@@ -35,13 +33,7 @@ beforeAll(async () => {
 async function startAs(values: Values, files: Record<string, Files> = {}, cwd = aFolder()): Promise<RunningProcess> {
   const own = { 'vault-keys': vaultKeys, 'admin-key': adminKey, 'redis-url': `${redis.url}\n` };
   const env = laidOut(await rendered(values), { 'token-broker': own, ...files }, aFolder());
-  return start('broker', { ...settingsIn(env), PORT: '0' }, cwd);
-}
-
-/** A broker that does not know SETTINGS_FILE yet gets what stands in it in the environment. */
-function settingsIn(env: Record<string, string>): Record<string, string> {
-  if (SETTING_NAMES.includes('SETTINGS_FILE')) return env;
-  return { ...(parseEnv(readFileSync(env['SETTINGS_FILE'] ?? '', 'utf8')) as Record<string, string>), ...env };
+  return start('broker', { ...env, PORT: '0' }, cwd);
 }
 
 it('a broker that is started as the chart has it gets ready, shares its vault, and writes no file', async () => {

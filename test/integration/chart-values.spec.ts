@@ -9,6 +9,7 @@ import { validateSync } from 'class-validator';
 import { Environment } from '../../apps/broker/src/config/environment.js';
 import { JWT_ALGORITHMS } from '../../apps/broker/src/config/jwt-issuers-file.js';
 import { SETTING_NAMES } from '../../apps/broker/src/config/read-config.js';
+import { RATES, RELOADABLE_VALUES, SERVER_LIMITS } from '../../apps/broker/src/config/reloadable.js';
 import { SECRET_SETTINGS } from '../../apps/broker/src/config/secrets.js';
 import { chartFolder, objectionsTo, rendered, type Values } from '../support/chart/chart.js';
 import { podIn } from '../support/chart/laid-out.js';
@@ -39,8 +40,7 @@ const OF_THE_CHART = new Set([
   'REDIS_CA_FILE',
   'UPSTREAM_CA_FILE',
 ]);
-/** What the broker takes over while it runs, of what is no file. */
-const RELOADABLE = ['LOG_LEVEL', 'RATE_LIMIT_PER_KEY', 'RATE_LIMIT_PER_CALLER'];
+const RELOADABLE: readonly string[] = RELOADABLE_VALUES;
 const schema = JSON.parse(readFileSync(join(chartFolder, 'values.schema.json'), 'utf8')) as Schema;
 const known = Object.keys(schema.properties['settings']!.properties);
 const secrets: readonly string[] = SECRET_SETTINGS;
@@ -61,7 +61,7 @@ describe('settings', () => {
 
   it('that a pod gets are all known to the broker', async () => {
     const { env } = podIn(await rendered(everything)).containers[0]!;
-    const names = [...SETTING_NAMES, ...secrets.map((name) => `${name}_FILE`), 'SETTINGS_FILE', 'NODE_OPTIONS'];
+    const names = [...SETTING_NAMES, ...secrets.map((name) => `${name}_FILE`), 'NODE_OPTIONS'];
     expect(names).toEqual(expect.arrayContaining(env!.map(({ name }) => name)));
   });
 
@@ -77,7 +77,8 @@ describe('settings', () => {
   });
 
   it('that are taken over without a restart stand in the file alone, the others in the environment', async () => {
-    const settings = { LOG_LEVEL: 'debug', RATE_LIMIT_PER_KEY: 99, RATE_LIMIT_PER_CALLER: 9_000_000 };
+    const limits = Object.fromEntries([...RATES, ...SERVER_LIMITS].map((name) => [name, 9_000]));
+    const settings = { ...limits, LOG_LEVEL: 'debug', RATE_LIMIT_PER_CALLER: 9_000_000 };
     const objects = await rendered({ settings: { ...settings, METRICS_CLIENTS: 7 } });
     const { data } = objects.find(({ kind }) => kind === 'ConfigMap') as unknown as { data: Record<string, string> };
     const lines = data['settings.env']!.split('\n').filter((line) => line !== '' && !line.startsWith('#'));

@@ -4,6 +4,7 @@ import { JwtCallers } from './access/jwt-callers.js';
 import { RateLimits } from './access/rate-limits.js';
 import { AuditLog } from './audit/audit-log.js';
 import { BrokerConfig } from './config/broker-config.js';
+import { RATES, SERVER_LIMITS } from './config/reloadable.js';
 import { type ReloadablePart, SettingsReload } from './config/settings-reload.js';
 import type { Front } from './http/front.js';
 import { limitServer } from './http/server-limits.js';
@@ -18,12 +19,9 @@ export function followSettings(app: NestFastifyApplication, front: Front, log: P
     // First, since a ring may be refused.
     { settings: ['VAULT_KEYS'], take: ({ vaultKeys }) => keys.change(vaultKeys) },
     { settings: ['CALLER_JWT_ISSUERS_FILE'], take: ({ jwtIssuers }) => jwts.adopt(jwtIssuers) },
+    { settings: RATES, take: ({ limits }) => rates.adopt(limits) },
     {
-      settings: ['RATE_LIMIT_PER_KEY', 'RATE_LIMIT_PER_CALLER'],
-      take: ({ limits }) => rates.adopt(limits),
-    },
-    {
-      settings: ['HTTP_CONNECTIONS', 'HTTP_HEADERS_TIMEOUT_MS', 'HTTP_REQUEST_TIMEOUT_MS', 'HTTP_KEEP_ALIVE_MS'],
+      settings: SERVER_LIMITS,
       take: ({ limits }) => {
         limitServer(app.getHttpServer(), { limits, policy });
         front.keepAliveMs = limits.keepAliveMs;

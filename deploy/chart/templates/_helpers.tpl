@@ -18,7 +18,7 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 
 {{/* What the broker takes over while it runs. These stand in a mounted file alone: what the environment says wins. */}}
 {{- define "token-broker.reloadable" -}}
-LOG_LEVEL RATE_LIMIT_PER_CALLER RATE_LIMIT_PER_KEY
+LOG_LEVEL RATE_LIMIT_PER_CALLER RATE_LIMIT_PER_KEY HTTP_CONNECTIONS HTTP_HEADERS_TIMEOUT_MS HTTP_REQUEST_TIMEOUT_MS HTTP_KEEP_ALIVE_MS
 {{- end -}}
 
 {{/* A setting as text. Helm reads numbers as floats: six million would be 6e+06. */}}
