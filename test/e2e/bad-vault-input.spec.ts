@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { KeyRing, MemoryVaultStore, Sealer, Vault } from '#vault';
+import { KeyRing, MemoryVaultStore, type Place, Sealer, Vault } from '#vault';
 
 import { RunningBroker } from '../support/broker.js';
 import { aFolder } from '../support/folder.js';
@@ -54,7 +54,7 @@ const relabelled = (change: object) => {
   const said: object = JSON.parse(Buffer.from(header, 'base64url').toString());
   return [Buffer.from(JSON.stringify({ ...said, ...change })).toString('base64url'), ...rest].join('.');
 };
-const sealed = (content: unknown, purpose = 'backup') =>
+const sealed = (content: unknown, purpose: Place['purpose'] = 'backup') =>
   new Sealer(KeyRing.parse(ring)).seal(JSON.stringify(content), { purpose, record: 'backup', version: 1 });
 
 describe('POST /v1/vault/restore refuses', () => {
@@ -83,6 +83,7 @@ describe('POST /v1/vault/restore refuses', () => {
     ['a key’s id that is a number', { kid: 5 }],
     ['a key’s id that is an object', { kid: { [WRONG]: 1 } }],
     ['a key’s id of 1 MB', { kid: 'x'.repeat(1_000_000) }],
+    ['another format', { fmt: 2 }],
     ['no algorithm', { alg: 'none' }],
     ['a password for a key', { alg: 'PBES2-HS256+A128KW', p2c: 1_000_000_000, p2s: 'AAAA' }],
     ['compression', { zip: 'DEF' }],
@@ -106,7 +107,7 @@ describe('POST /v1/vault/restore refuses', () => {
       () => /"sealed": "([^"]+)"/.exec(readFileSync(join(folder, 'data/vault.json'), 'utf8'))![1]!,
     ],
     ['the vault’s file', () => readFileSync(join(folder, 'data/vault.json'), 'utf8')],
-    ['what was sealed for something else', () => sealed({ format: 1, clients: [], callers: [] }, 'tokens')],
+    ['what was sealed for something else', () => sealed({ format: 1, clients: [], callers: [] }, 'token')],
     ['a later format', () => sealed({ format: 2, clients: [], callers: [] })],
     ['a format without callers', () => sealed({ format: 1, clients: [] })],
     ['a list', () => sealed([WRONG])],

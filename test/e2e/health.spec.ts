@@ -49,7 +49,7 @@ it('says of each part how it is, right from its first answer, to operators alone
     details: {
       traffic: { status: 'up' },
       tokens: { status: 'up', store: 'memory' },
-      vault: { status: 'up', store: 'file', store_up: true, clients: 0, callers: 0, locked: 0, outdated: 0 },
+      vault: { status: 'up', store: 'file', store_up: true, clients: 0, callers: 0, locked: 0, newer: 0, outdated: 0 },
       upstream: { status: 'up' },
       audit: { status: 'up', lines: 1, lost: 0 },
     },

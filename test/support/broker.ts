@@ -24,7 +24,13 @@ export class RunningBroker {
     this.adminKey = adminKey;
   }
 
-  static async start(sandbox: RunningSandbox, env: Record<string, string> = {}, cwd?: string): Promise<RunningBroker> {
+  /** @param from where the version that is to run is built; ours by default */
+  static async start(
+    sandbox: RunningSandbox,
+    env: Record<string, string> = {},
+    cwd?: string,
+    from?: string,
+  ): Promise<RunningBroker> {
     const adminKey = env['ADMIN_KEY'] ?? `admin-${randomBytes(16).toString('hex')}`;
     const upstream = `${sandbox.url}/integrator-authentication`;
     const settings = {
@@ -34,7 +40,7 @@ export class RunningBroker {
       UPSTREAM_SANDBOX_URL: upstream,
       UPSTREAM_PRODUCTION_URL: upstream,
     };
-    return new RunningBroker(await start('broker', { ...settings, ...env }, cwd), sandbox, adminKey);
+    return new RunningBroker(await start('broker', { ...settings, ...env }, cwd, undefined, from), sandbox, adminKey);
   }
 
   get url(): string {

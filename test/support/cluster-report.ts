@@ -18,6 +18,7 @@ export function aReport(name: string, more: Partial<ReplicaReport> = {}): Replic
     nearDeath: [],
     audit: { lost: 0, agoMs: 0 },
     locked: 0,
+    newer: 0,
     ...more,
   };
 }

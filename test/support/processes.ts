@@ -59,19 +59,21 @@ function launch({ command: [file = '', ...args], env, cwd, log = join(cwd, 'outp
   return { child, ended, output: () => output };
 }
 
-function built(entry: string): string[] {
-  return [process.execPath, join(root, 'dist/apps', entry, 'src/main.js')];
+function built(entry: string, from = root): string[] {
+  return [process.execPath, join(from, 'dist/apps', entry, 'src/main.js')];
 }
 
 /** Starts `apps/<entry>` and waits until it says where it listens.
- *  @param ready how it says it; the first group is the address */
+ *  @param ready how it says it; the first group is the address
+ *  @param from where `dist` is: another version's may run beside ours */
 export function start(
   entry: string,
   env: Record<string, string>,
   cwd = aFolder(),
   ready = /listening on (http\S+)/,
+  from = root,
 ): Promise<RunningProcess> {
-  return startProgram({ command: built(entry), env, cwd }, ready);
+  return startProgram({ command: built(entry, from), env, cwd }, ready);
 }
 
 /** The same, of any program. */

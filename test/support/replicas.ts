@@ -36,15 +36,18 @@ export class Replicas {
     readonly sandbox: RunningSandbox,
     readonly callerKey: string,
     private readonly settings: (index: number) => Env,
+    private readonly from: string | undefined,
   ) {}
 
   /** @param env what they have in common, or what the replica of that index has
-   *  @param clients how many clients there are for `aClient`, known to all replicas from their start */
+   *  @param clients how many clients there are for `aClient`, known to all replicas from their start
+   *  @param from where their version is built; ours by default */
   static async start(
     count: number,
     sandbox: RunningSandbox,
     env: Env | ((index: number) => Env),
     clients = 8,
+    from?: string,
   ): Promise<Replicas> {
     const shared = {
       VAULT_PATH: join(aFolder(), 'vault.json'),
@@ -52,9 +55,9 @@ export class Replicas {
       ADMIN_KEY: `admin-${randomBytes(16).toString('hex')}`,
     };
     const settings = (index: number) => ({ ...shared, ...(typeof env === 'function' ? env(index) : env) });
-    const first = await RunningBroker.start(sandbox, settings(0));
+    const first = await RunningBroker.start(sandbox, settings(0), undefined, from);
     const key = await first.addCaller('shop', ['token'], [EVERYTHING]);
-    const replicas = new Replicas([first], sandbox, key, settings);
+    const replicas = new Replicas([first], sandbox, key, settings, from);
     running.add(replicas);
     for (let n = 1; n <= clients; n += 1) {
       // Several sets of replicas may share a sandbox, which counts by client.
@@ -71,11 +74,12 @@ export class Replicas {
     return this.brokers.filter((broker) => !this.#gone.has(broker));
   }
 
-  /** Starts one more. */
-  async add(): Promise<RunningBroker> {
+  /** Starts one more.
+   *  @param from where its version is built; as of the others by default */
+  async add(from = this.from): Promise<RunningBroker> {
     const index = this.brokers.length;
     const place = this.brokers.push(this.brokers[0]!) - 1;
-    this.brokers[place] = await RunningBroker.start(this.sandbox, this.settings(index));
+    this.brokers[place] = await RunningBroker.start(this.sandbox, this.settings(index), undefined, from);
     return this.brokers[place];
   }
 

@@ -1,4 +1,4 @@
-import { KeyRing, Sealer } from '#vault';
+import { KeyRing, type Place, Sealer } from '#vault';
 
 import { type Answer, call, callJson } from './http.js';
 
@@ -33,7 +33,7 @@ export function signedIn(base: string, value: string): Promise<Answer> {
 }
 
 /** A session as a broker with these master keys would have sealed it. */
-export function sealedSession(vaultKeys: string, content: unknown, place: object = {}): Promise<string> {
-  const at = { purpose: 'session', record: 'session', version: 1, ...place };
+export function sealedSession(vaultKeys: string, content: unknown, place: Partial<Place> = {}): Promise<string> {
+  const at: Place = { purpose: 'session', record: 'session', version: 1, ...place };
   return new Sealer(KeyRing.parse(vaultKeys)).seal(typeof content === 'string' ? content : JSON.stringify(content), at);
 }

@@ -33,8 +33,9 @@ export interface ReplicaReport {
   readonly nearDeath: readonly { readonly environment: string; readonly forMs: number }[];
   /** Lines of the audit trail that it lost, and since when it loses none. */
   readonly audit: { readonly lost: number; readonly agoMs: number };
-  /** Records of the vault that it cannot open. */
+  /** Records of the vault that no master key of its opens, and those that a newer version wrote. */
   readonly locked: number;
+  readonly newer: number;
 }
 
 /** How a replica finds one of MobilePay's environments. */

@@ -21,6 +21,7 @@ export {
   type UpstreamReach,
 } from './board.js';
 export { FailoverClusterBoard } from './failover-cluster-board.js';
+export { readEvent, readReport } from './foreign.js';
 export { MemoryClusterBoard } from './memory-cluster-board.js';
 export { isHeard, LEAST_TIME_TO_LIVE_MS, NEWS_WAITS_MS, type Pace, paceOf, timeToLiveMs, untilNextMs } from './pace.js';
 export type {

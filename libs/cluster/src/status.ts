@@ -44,6 +44,7 @@ export type NeedCode =
   | 'redis_away'
   | 'vault_redis_away'
   | 'vault_locked'
+  | 'vault_newer'
   | 'audit_lost'
   | 'old_secret_in_use'
   | 'mixed_versions';
@@ -93,6 +94,8 @@ export interface VaultStatus {
   readonly callers: number;
   /** Records that no master key at hand opens. */
   readonly locked: number;
+  /** Records that a newer version wrote, which this replica does not read. */
+  readonly newer: number;
   /** Since this replica last agreed with the store. */
   readonly age_seconds: number;
 }
@@ -155,5 +158,13 @@ export interface TimelineEvent {
 }
 
 /** `rotated`: a secret was added, replaced or retired. `replica_went` says in `detail` whether it said goodbye. */
-export type TimelineKind =
-  'refreshed' | 'failed' | 'invalidated' | 'rotated' | 'client_changed' | 'replica_came' | 'replica_went';
+export const TIMELINE_KINDS = [
+  'refreshed',
+  'failed',
+  'invalidated',
+  'rotated',
+  'client_changed',
+  'replica_came',
+  'replica_went',
+] as const;
+export type TimelineKind = (typeof TIMELINE_KINDS)[number];

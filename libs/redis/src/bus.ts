@@ -91,12 +91,12 @@ export class Bus {
   }
 
   #receive(text: string): void {
-    const [kind, generation, id = ''] = text.split(' ');
+    const [kind, count, id] = text.split(' ');
     if (kind === 'credentials') this.#tell({ kind });
-    // Anything else is of a later version.
-    if (kind === 'token' || kind === 'failed' || kind === 'invalidated') {
-      this.#tell({ kind, id, generation: Number(generation) });
-    }
+    const generation = Number(count);
+    // Anything else is of another version.
+    if (id === undefined || !Number.isSafeInteger(generation)) return;
+    if (kind === 'token' || kind === 'failed' || kind === 'invalidated') this.#tell({ kind, id, generation });
   }
 
   #tell(message: BusMessage): void {

@@ -1,6 +1,5 @@
 import {
   BoardAwayError,
-  type BoardEvent,
   type ClusterBoard,
   detailOfArrival,
   type EventPage,
@@ -11,7 +10,8 @@ import {
   type MinuteCounts,
   type PastEvent,
   type PastMinute,
-  type ReplicaReport,
+  readEvent,
+  readReport,
   type Sighting,
   type Sightings,
   timeToLiveMs,
@@ -20,7 +20,7 @@ import {
 import { StoreAwayError } from '#token';
 
 import type { RedisLink } from './redis-link.js';
-import { Reply } from './replies.js';
+import { readJson, Reply } from './replies.js';
 import { runScript, type ScriptName } from './scripts.js';
 
 const MINUTE_MS = 60_000;
@@ -47,7 +47,7 @@ export class RedisClusterBoard implements ClusterBoard {
     const replicas: Sighting[] = [{ report, agoMs: 0 }];
     while (!reply.isEmpty) {
       const agoMs = reply.number();
-      const other = reportFrom(reply.text());
+      const other = readReport(readJson(reply.text()));
       if (other) replicas.push({ agoMs, report: other });
     }
     return { replicas, isCurrent: true };
@@ -65,7 +65,7 @@ export class RedisClusterBoard implements ClusterBoard {
     const events: PastEvent[] = [];
     while (!reply.isEmpty) {
       const agoMs = reply.number();
-      const event = eventFrom(reply.text());
+      const event = readEvent(readJson(reply.text()), agoMs);
       if (event) events.push({ agoMs, event });
     }
     return { events, cursor: next === '' ? undefined : next };
@@ -107,47 +107,8 @@ function numbersOf({ served, calls, errors, latencySumMs, latencyMaxMs }: Minute
 
 /** @param stored as the script writes them; empty if nothing was counted */
 function countsFrom(stored: string): MinuteCounts {
-  const [served, calls, errors, latencySumMs, latencyMaxMs] = stored.split(' ').map(Number);
-  if (latencyMaxMs === undefined) return NO_COUNTS;
-  return { served: served ?? 0, calls: calls ?? 0, errors: errors ?? 0, latencySumMs: latencySumMs ?? 0, latencyMaxMs };
-}
-
-/** What a replica of another version may leave out. */
-const NOTHING_TO_SAY: Omit<ReplicaReport, 'name' | 'run' | 'version'> = {
-  uptimeMs: 0,
-  isDraining: false,
-  redisUp: null,
-  storeMs: null,
-  keys: 0,
-  leading: [],
-  upstreams: [],
-  rejected: [],
-  accepted: [],
-  nearDeath: [],
-  audit: { lost: 0, agoMs: 0 },
-  locked: 0,
-};
-
-// Written by a replica of ours, perhaps of another version: what is of no use is passed over.
-/* oxlint-disable typescript/no-unsafe-type-assertion */
-
-function reportFrom(json: string): ReplicaReport | undefined {
-  const report: Partial<ReplicaReport> | undefined = objectFrom(json);
-  const { name, run, version } = report ?? {};
-  if (name === undefined || run === undefined || version === undefined) return undefined;
-  return { ...NOTHING_TO_SAY, ...report, name, run, version };
-}
-
-function eventFrom(json: string): BoardEvent | undefined {
-  const event = objectFrom(json) as BoardEvent | undefined;
-  return event?.id === undefined || event.kind === undefined ? undefined : event;
-}
-
-function objectFrom(json: string): object | undefined {
-  try {
-    const value: unknown = JSON.parse(json);
-    return typeof value === 'object' && value !== null ? value : undefined;
-  } catch {
-    return undefined;
-  }
+  const [served = 0, calls = 0, errors = 0, latencySumMs = 0, latencyMaxMs] = stored.split(' ').map(Number);
+  if (latencyMaxMs === undefined || Number.isNaN(served + calls + errors + latencySumMs + latencyMaxMs))
+    return NO_COUNTS;
+  return { served, calls, errors, latencySumMs, latencyMaxMs };
 }

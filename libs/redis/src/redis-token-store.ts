@@ -45,7 +45,7 @@ import { runScript, type ScriptName } from './scripts.js';
 
 /** How long a key under refresh is listed at least, in ms: as long as its failure may cool. */
 const LISTED_MS = 900_000;
-const PURPOSE = 'token';
+const PURPOSE = 'token' as const;
 
 /** The store that all replicas share. Tokens are sealed before they reach Redis, each bound to its key and generation. */
 export class RedisTokenStore implements TokenStore {
@@ -66,7 +66,8 @@ export class RedisTokenStore implements TokenStore {
       case 'hit': {
         const found = reply.token();
         const token = await this.#open(key, found, askedAtMs);
-        // What cannot be opened, or is older than Redis thinks, is of no use: a newer one takes its place.
+        // What cannot be opened, or is older than Redis thinks, is of no use: a newer one takes its place. If a newer
+        // version sealed it, that reads ours: one more call is all that comes of it (ADR 19).
         return token && token.remainingMs >= minRemainingMs
           ? { kind: 'hit', token }
           : this.acquire(key, { ...request, haveGeneration: found.generation });
@@ -267,8 +268,7 @@ export class RedisTokenStore implements TokenStore {
     return this.sealer.seal(plaintext, { purpose: PURPOSE, record: key.id, version: generation });
   }
 
-  /** @returns undefined if it has no life left, or was sealed under another master key, for another key, or by a later
-   *  version */
+  /** @returns undefined if it has no life left, or was sealed by a newer version, or under another master key */
   async #open(key: TokenKey, told: SealedToken, askedAtMs: number): Promise<StoredToken | undefined> {
     const { sealed, generation, lifeMs } = told;
     const remainingMs = this.link.lifeLeft(this.#name(key), told, askedAtMs);

@@ -1,7 +1,7 @@
 import {
   breakerReport,
+  ISSUER_ERROR_CODES,
   type InvalidateOutcome,
-  type IssuerErrorCode,
   type KeyReport,
   type RenewOutcome,
   type SeedOutcome,
@@ -54,11 +54,11 @@ export class Reply {
   }
 
   failure(scope: SharedFailure['scope'] | undefined): SharedFailure {
-    const [code, message] = [this.text(), this.text()];
+    const [written, message] = [this.text(), this.text()];
     const read = scope ?? (this.text() === 'client' ? 'client' : 'credentials');
-    // Written by `fail` or `leave`, from a failure of ours.
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-    return { code: code as IssuerErrorCode, message, scope: read, remainingMs: this.number() };
+    // A newer version may know more of them. That nobody is to call for now holds in any case.
+    const code = ISSUER_ERROR_CODES.find((each) => each === written) ?? 'upstream_unavailable';
+    return { code, message, scope: read, remainingMs: this.number() };
   }
 }
 
@@ -87,13 +87,12 @@ export const readRenewal = oneOf<RenewOutcome>('renewed', 'lost', 'superseded');
 export const readSeeding = oneOf<SeedOutcome>('seeded', 'kept', 'invalidated');
 export const readInvalidation = oneOf<InvalidateOutcome>('invalidated', 'not_current', 'too_soon');
 
-/** @returns undefined if nothing is known of the key */
+/** @returns undefined if nothing is known of the key, or nothing that this version can read */
 export function readKeyReport(reply: unknown): KeyReport | undefined {
   const parts = new Reply(reply);
   if (parts.isEmpty) return undefined;
-  // Written by us, as JSON of a subject.
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-  const subject = JSON.parse(parts.text()) as TokenSubject;
+  const subject = subjectFrom(parts.text());
+  if (!subject) return undefined;
   const [remainingMs, tokenId, generation, lifeMs] = [parts.number(), parts.text(), parts.number(), parts.number()];
   const refreshedBy = parts.text() || undefined;
   const lease = { remainingMs: parts.number(), owner: parts.text(), generation: parts.number() };
@@ -117,6 +116,37 @@ export function readUpstreamReport(reply: unknown): UpstreamReport {
     calls,
     breaker: breakerReport(failures, remainingMs),
   };
+}
+
+/** @returns undefined if it is no JSON */
+export function readJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** What a token is for, as whatever version wrote it down. */
+function subjectFrom(json: string): TokenSubject | undefined {
+  const subject: Partial<Record<keyof TokenSubject, unknown>> = Object(readJson(json));
+  const { credentialGeneration } = subject;
+  const [environment, tokenUrl, client] = [subject.environment, subject.tokenUrl, subject.client].map(textOf);
+  if (environment === undefined || tokenUrl === undefined || client === undefined) return undefined;
+  if (typeof credentialGeneration !== 'number') return undefined;
+  return {
+    environment,
+    tokenUrl,
+    client,
+    credentialGeneration,
+    credentialState: textOf(subject.credentialState),
+    merchantVat: textOf(subject.merchantVat),
+    scope: textOf(subject.scope),
+  };
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
 }
 
 function oneOf<T extends string>(...known: readonly T[]): (reply: unknown) => T {

@@ -86,10 +86,13 @@ export class TokenBroker {
   async invalidate(key: TokenKey, tokenId: string): Promise<boolean> {
     const { store, policy, onEvent } = this.#parts;
     const held = this.#entries.get(key.id)?.held;
+    // By what is known of it, and not by opening it: a newer version may have sealed it.
     const current =
       held?.token.tokenId === tokenId
         ? held
-        : await store.find(key).then((t) => (t?.token.tokenId === tokenId ? t : undefined));
+        : await store
+            .inspect(key)
+            .then(({ token }) => (token?.tokenId === tokenId ? token : undefined), undefinedIfAway);
     if (!current) return false;
     const outcome = await store.invalidate(key, current.generation, policy.forcedRefreshIntervalMs);
     // If it is not current there, what is held here is wrong in any case.

@@ -3,6 +3,7 @@ import { type CallerRecord, type ClientRecord, parseCaller, parseClient, seriali
 import type { Place, Sealer } from './sealer.js';
 
 const PLACE: Place = { purpose: 'backup', record: 'backup', version: 1 };
+const MADE_BY_NEWER = 'the backup was made by a newer version of the broker: restore it there';
 
 /** What a vault holds, out of its store. */
 export interface BackupContents {
@@ -28,7 +29,8 @@ async function opened(sealer: Sealer, backup: string): Promise<string> {
     return await sealer.open(backup, PLACE);
   } catch (error) {
     if (!(error instanceof VaultError)) throw error;
-    throw new VaultError('backup', error.message, { cause: error });
+    const isNewer = error.code === 'newer';
+    throw new VaultError('backup', isNewer ? MADE_BY_NEWER : error.message, { cause: error });
   }
 }
 

@@ -87,7 +87,7 @@ it('a name that another caller has is refused; one’s own is not', async () => 
 
 it('a mounted file may have names, and no others', () => {
   const read = (certificate_names: unknown) => readMounted('till', JSON.stringify({ roles: [], certificate_names }));
-  expect(read(names)).toMatchObject({ certificateNames: names });
+  expect(read(names).record).toMatchObject({ certificateNames: names });
   for (const wrong of [['canary'], 'dns:a', [1], null]) {
     expect(() => read(wrong)).toThrow(/^certificate_names must be a list of uri:, dns: or email:/);
   }

@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { VaultError } from './errors.js';
+import type { Purpose } from './formats.js';
 import { readMounted } from './mounted-record.js';
 import { isName } from './names.js';
 import { serialise } from './records.js';
@@ -25,7 +26,7 @@ export class DirectoryVaultStore implements VaultStore {
     readonly path: string,
     /** As the vault's own: it opens what is sealed here. */
     private readonly sealer: Sealer,
-    private readonly purpose: string,
+    private readonly purpose: Purpose,
   ) {
     this.description = `the vault folder ${path}`;
   }
@@ -64,10 +65,12 @@ export class DirectoryVaultStore implements VaultStore {
 
   async #sealed(file: string, key: string, version: number, text: string): Promise<SealedRecord> {
     try {
-      const record = readMounted(key, text);
-      const name = `${'clientId' in record ? 'client' : 'caller'}/${key}`;
-      const sealed = await this.sealer.seal(serialise(record), { purpose: this.purpose, record: name, version });
-      return { name, version, sealed };
+      const { kind, format, record } = readMounted(key, text);
+      const name = `${kind}/${key}`;
+      const place = { purpose: this.purpose, record: name, version };
+      // Of what only a newer version reads, the vault learns no more than that.
+      const sealed = record ? this.sealer.seal(serialise(record), place) : this.sealer.seal('', place, format);
+      return { name, version, sealed: await sealed };
     } catch (error) {
       if (!(error instanceof VaultError)) throw error;
       throw this.#damaged(file, error.message);

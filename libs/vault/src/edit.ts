@@ -3,7 +3,7 @@ import type { Sealer } from './sealer.js';
 import type { Change } from './vault-store.js';
 
 /** What the vault's records are sealed for. */
-export const VAULT_PURPOSE = 'vault';
+export const VAULT_PURPOSE = 'vault' as const;
 
 /** A change of one record. */
 export interface Edit {

@@ -1,6 +1,7 @@
 /**
  * - `unreadable`: the store cannot be read, or what it holds is not a vault
  * - `wrong_key`: a record is sealed under a master key that the ring does not hold
+ * - `newer`: a record, or all of a backup, is of a form that only a newer version reads; it is left as it is
  * - `damaged`: a record was changed, cut or moved since it was sealed
  * - `unwritable`: nothing was written
  * - `read_only`: the store is written by somebody else
@@ -14,6 +15,7 @@
 export type VaultErrorCode =
   | 'unreadable'
   | 'wrong_key'
+  | 'newer'
   | 'damaged'
   | 'unwritable'
   | 'read_only'

@@ -39,10 +39,11 @@ export {
   type ClientSecret,
   type Environment,
   ENVIRONMENTS,
+  type RecordKind,
   type Role,
   ROLES,
 } from './records.js';
-export { Sealer } from './sealer.js';
+export { type Place, Sealer } from './sealer.js';
 export { Secret } from './secret.js';
 export { type CallerKeyShownOnce, type ChangedBy, type Expected, Vault } from './vault.js';
 export type { Change, SealedRecord, VaultStore } from './vault-store.js';

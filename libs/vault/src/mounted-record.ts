@@ -3,6 +3,7 @@ import { hash } from 'node:crypto';
 import { CERTIFICATE_NAME_PATTERN } from './certificate-names.js';
 import { MOST_SECRETS, replaceClient } from './client-edits.js';
 import { VaultError } from './errors.js';
+import { FORMATS } from './formats.js';
 import { CLIENT_PATTERN, type Grant, MERCHANT_PATTERN } from './grants.js';
 import {
   BASIC_ENCODINGS,
@@ -10,13 +11,23 @@ import {
   type CallerRecord,
   type ClientRecord,
   ENVIRONMENTS,
+  type RecordKind,
   ROLES,
 } from './records.js';
 import { Secret } from './secret.js';
 
 type Fields = Record<string, unknown>;
 
+export interface MountedRecord {
+  readonly kind: RecordKind;
+  /** The number of its form. */
+  readonly format: number;
+  /** Undefined if only a newer version reads that form. */
+  readonly record: ClientRecord | CallerRecord | undefined;
+}
+
 const CLIENT_FIELDS = [
+  'format',
   'environment',
   'client_id',
   'client_secret',
@@ -25,19 +36,25 @@ const CLIENT_FIELDS = [
   'basic_encoding',
   'enabled',
 ];
-const CALLER_FIELDS = ['roles', 'grants', 'keys', 'certificate_names'];
+const CALLER_FIELDS = ['format', 'roles', 'grants', 'keys', 'certificate_names'];
 const BEFORE_ALL = '1970-01-01T00:00:00.000Z';
 
 /**
  * A client or a caller from a mounted file, in the words of the API: a client as `PUT /v1/clients/{name}` takes it, or
  * with `client_secrets`, a list with the newest first; a caller with `roles`, `grants`, `certificate_names` and `keys`, a
- * list of `{"id", "hash", "expires_at"?}`, the hash being the key's SHA-256 in base64url. Says the same on every replica,
- * dates and generation included.
+ * list of `{"id", "hash", "expires_at"?}`, the hash being the key's SHA-256 in base64url. `format` says in which form the
+ * file is; it is 1 if absent. Says the same on every replica, dates and generation included.
  * @throws VaultError `damaged`; names the field and never its value
  */
-export function readMounted(name: string, text: string): ClientRecord | CallerRecord {
+export function readMounted(name: string, text: string): MountedRecord {
   const fields = parsed(text);
-  return 'roles' in fields ? readCaller(name, fields) : readClient(name, fields, text);
+  const { format: given = 1 } = fields;
+  need('format', 'a whole number from 1', Number.isSafeInteger(given) && Number(given) >= 1);
+  const format = Number(given);
+  const kind = 'roles' in fields ? 'caller' : 'client';
+  // What else it must hold is not known here.
+  if (format > FORMATS.vault.reads) return { kind, format, record: undefined };
+  return { kind, format, record: kind === 'caller' ? readCaller(name, fields) : readClient(name, fields, text) };
 }
 
 function readClient(name: string, fields: Fields, text: string): ClientRecord {

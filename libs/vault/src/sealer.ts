@@ -1,28 +1,35 @@
 import { compactDecrypt, CompactEncrypt, decodeProtectedHeader } from 'jose';
 
 import { VaultError } from './errors.js';
+import { FORMATS, type Purpose } from './formats.js';
 import { isKeyId, type KeyRing } from './key-ring.js';
 
 /** Where a sealed value belongs. It opens nowhere else, so two records cannot be swapped and no old one replayed. */
 export interface Place {
-  /** What kind of thing it is, such as `vault`. */
-  readonly purpose: string;
+  readonly purpose: Purpose;
   readonly record: string;
   readonly version: number;
 }
 
 /**
  * Seals values as compact JWE (RFC 7516): a key of its own per value (`A256GCM`), wrapped with the ring's first key
- * (`A256GCMKW`). The key's id and the place stand in the protected header.
+ * (`A256GCMKW`). The number of the plaintext's form, the key's id and the place stand in the protected header. What was
+ * sealed before there were numbers is of form 1.
  */
 export class Sealer {
   constructor(readonly ring: KeyRing) {}
 
-  async seal(plaintext: string, { purpose, record, version }: Place): Promise<string> {
+  /** @param format another form than the one that this version writes */
+  async seal(
+    plaintext: string,
+    { purpose, record, version }: Place,
+    format = FORMATS[purpose].writes,
+  ): Promise<string> {
     return new CompactEncrypt(new TextEncoder().encode(plaintext))
       .setProtectedHeader({
         alg: 'A256GCMKW',
         enc: 'A256GCM',
+        fmt: format,
         kid: this.ring.sealingId,
         use: purpose,
         rec: record,
@@ -36,7 +43,7 @@ export class Sealer {
     return decodeProtectedHeader(sealed).kid === this.ring.sealingId;
   }
 
-  /** @throws VaultError `wrong_key` or `damaged`; names the record */
+  /** @throws VaultError `newer`, `wrong_key` or `damaged`; names the record */
   async open(sealed: string, place: Place): Promise<string> {
     const damaged = (how: string, cause?: unknown) =>
       new VaultError('damaged', `${place.record} cannot be opened: ${how}`, { cause });
@@ -45,6 +52,12 @@ export class Sealer {
       header = decodeProtectedHeader(sealed);
     } catch (cause) {
       throw damaged('it is not a sealed record', cause);
+    }
+    // First of all: where and how a newer version seals is not known here.
+    const { fmt = 1 } = header;
+    if (!isRead(fmt, place)) {
+      if (await this.#hasOtherFormat(sealed, place)) throw damaged('its format was changed since it was sealed');
+      throw new VaultError('newer', `${place.record} ${byNewer(fmt, place)}`);
     }
     if (header['use'] !== place.purpose || header['rec'] !== place.record || header['ver'] !== place.version) {
       throw damaged('it was sealed for another place or version');
@@ -75,16 +88,41 @@ export class Sealer {
 
   /** Whether it opens as soon as its header names one of our keys: then only the name was changed. */
   async #hasOtherKeyId(sealed: string): Promise<boolean> {
-    const [header = '', ...parts] = sealed.split('.');
-    const text = Buffer.from(header, 'base64url').toString();
     for (const id of this.ring.ids) {
-      const named = Buffer.from(text.replace(/"kid":"[^"]{0,64}"/, `"kid":"${id}"`)).toString('base64url');
-      const key = this.ring.find(id);
-      const opens = key && compactDecrypt([named, ...parts].join('.'), key).then(() => true);
-      if (await opens?.catch(() => false)) return true;
+      if (await this.#opensWith(sealed, /"kid":"[^"]{0,64}"/, `"kid":"${id}"`)) return true;
     }
     return false;
   }
+
+  /** The same for the number of its form. */
+  async #hasOtherFormat(sealed: string, { purpose }: Place): Promise<boolean> {
+    for (let format = 1; format <= FORMATS[purpose].reads; format += 1) {
+      if (await this.#opensWith(sealed, /"fmt":[^,}]{0,64}/, `"fmt":${format}`)) return true;
+    }
+    return false;
+  }
+
+  async #opensWith(sealed: string, member: RegExp, other: string): Promise<boolean> {
+    const [header = '', ...parts] = sealed.split('.');
+    const text = Buffer.from(header, 'base64url').toString().replace(member, other);
+    const changed = [Buffer.from(text).toString('base64url'), ...parts].join('.');
+    try {
+      const key = this.ring.find(decodeProtectedHeader(changed).kid ?? '');
+      return key !== undefined && (await compactDecrypt(changed, key).then(() => true));
+    } catch {
+      return false;
+    }
+  }
+}
+
+function isRead(format: unknown, { purpose }: Place): boolean {
+  return typeof format === 'number' && Number.isInteger(format) && format >= 1 && format <= FORMATS[purpose].reads;
+}
+
+/** What is said of a record that this version does not read. */
+function byNewer(format: unknown, { purpose }: Place): string {
+  const form = typeof format === 'number' ? `format ${format}, ` : '';
+  return `was written by a newer version (${form}this one reads up to ${FORMATS[purpose].reads}) and is left to it`;
 }
 
 /** The id of a key that somebody else has named: only if it could be one of ours. */

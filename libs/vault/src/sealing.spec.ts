@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { inspect } from 'node:util';
 
-import { KeyRing, Sealer, Secret } from '#vault';
+import { KeyRing, type Place, Sealer, Secret } from '#vault';
 
 const ringText = `new:${randomBytes(32).toString('base64')},old:${randomBytes(32).toString('base64')}`;
 const ring = KeyRing.parse(ringText);
-const place = { purpose: 'vault', record: 'client/acme', version: 3 };
+const place: Place = { purpose: 'vault', record: 'client/acme', version: 3 };
 
 describe('a sealed record', () => {
   it('opens in its place, under the key that sealed it', async () => {
@@ -27,7 +27,7 @@ describe('a sealed record', () => {
   it.each([
     ['another record', { record: 'client/other' }],
     ['another version', { version: 2 }],
-    ['another purpose', { purpose: 'token' }],
+    ['another purpose', { purpose: 'token' as const }],
   ])('does not open in the place of %s', async (_, other) => {
     const sealer = new Sealer(ring);
     await expect(sealer.open(await sealer.seal('hello', place), { ...place, ...other })).rejects.toMatchObject({

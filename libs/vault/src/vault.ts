@@ -2,14 +2,23 @@ import { addKey } from './caller-edits.js';
 import { openBackup, sealBackup } from './backup.js';
 import { newCallerKey } from './caller-key.js';
 import { type ClientCredentials, type Moment, replaceClient } from './client-edits.js';
-import { type Contents, isSame, noContents, partsOf, refuseIfLost, type Versioned } from './contents.js';
-import { type Edit, sealEdit, VAULT_PURPOSE } from './edit.js';
+import {
+  isSame,
+  noContents,
+  openContents,
+  openEach,
+  partsOf,
+  refuseIfLost,
+  refuseIfNewer,
+  type Versioned,
+} from './contents.js';
+import { type Edit, sealEdit } from './edit.js';
 import { VaultError } from './errors.js';
 import type { KeyRing } from './key-ring.js';
-import { type CallerRecord, type ClientRecord, parseCaller, parseClient, type RecordKind } from './records.js';
+import type { CallerRecord, ClientRecord, RecordKind } from './records.js';
 import { Sealer } from './sealer.js';
 import type { Secret } from './secret.js';
-import type { Change, SealedRecord, VaultStore } from './vault-store.js';
+import type { Change, VaultStore } from './vault-store.js';
 
 /** How often a change is made anew because another process was quicker. One of them always gets on. */
 const WRITE_ATTEMPTS = 25;
@@ -40,7 +49,8 @@ export class Vault {
     private readonly nowMs: () => number,
   ) {}
 
-  /** Reads and opens every record. One that is sealed under an unknown master key fails alone: see `locked`.
+  /** Reads and opens every record. One that is sealed under an unknown master key fails alone: see `locked`. So does one
+   *  that a newer version wrote, and a vault of nothing else opens as well: see `newer`.
    *  @param nowMs wall clock, ms since 1970
    *  @throws VaultError `unreadable`, `damaged`, or `wrong_key` if nothing can be opened; names the records. Nothing is
    *  changed. */
@@ -81,6 +91,12 @@ export class Vault {
     return this.#contents.locked;
   }
 
+  /** What a newer version wrote in a form that this one does not read, and so treats as absent: by the same names. It is
+   *  neither changed nor deleted here. */
+  get newer(): ReadonlyMap<string, VaultError> {
+    return this.#contents.newer;
+  }
+
   /** How many records are sealed under another master key than the first. */
   get outdated(): number {
     return this.#contents.outdated.size;
@@ -93,7 +109,7 @@ export class Vault {
   }
 
   /** Creates or replaces clients, all or none; or takes them over from an archive, with `edit` `importClient`.
-   *  @throws VaultError `invalid`, `unwritable` */
+   *  @throws VaultError `invalid`, `newer`, `unwritable` */
   async saveClients(
     credentials: readonly ClientCredentials[],
     edit: typeof replaceClient = replaceClient,
@@ -110,7 +126,7 @@ export class Vault {
 
   /** Changes, creates or (by answering undefined) deletes a client.
    *  @param edit may be called again, if another process was quicker
-   *  @throws VaultError `precondition`, `unwritable`, and what `edit` throws */
+   *  @throws VaultError `precondition`, `newer`, `unwritable`, and what `edit` throws */
   async changeClient(
     name: string,
     edit: (current: ClientRecord | undefined, at: Moment) => ClientRecord | undefined,
@@ -161,13 +177,16 @@ export class Vault {
     return { id, key, expiresAt };
   }
 
-  /** Everything in one sealed value, for `restore` of this vault or of another with the same master key. */
-  backup(): Promise<string> {
+  /** Everything in one sealed value, for `restore` of this vault or of another with the same master key.
+   *  @throws VaultError `newer` if it would lack what only a newer version reads */
+  async backup(): Promise<string> {
+    refuseIfNewer(this.#contents, 'a backup');
     return sealBackup(this.sealer, this);
   }
 
   /** Replaces everything by what a backup holds, all or nothing.
-   *  @throws VaultError `backup` (nothing was touched), `unwritable` */
+   *  @throws VaultError `backup`, `newer` if the store holds what only a newer version reads (nothing was touched),
+   *  `unwritable` */
   async restore(backup: string): Promise<{ clients: number; callers: number }> {
     const { clients, callers } = await openBackup(this.sealer, backup);
     const kept = [
@@ -177,7 +196,9 @@ export class Vault {
     const names = new Set(kept.map(({ kind, name }) => `${kind}/${name}`));
     await this.#inTurn(async () => {
       // By what is stored, and not by what is in memory: the store may have been lost, and holds what cannot be opened.
-      const stored = new Map((await this.store.read()).map(({ name, version }) => [name, version]));
+      const records = await this.store.read();
+      refuseIfNewer((await openEach(this.sealer, records)).contents, 'a restore');
+      const stored = new Map(records.map(({ name, version }) => [name, version]));
       const gone = [...stored].filter(([name]) => !names.has(name));
       const changes = await Promise.all(
         kept.map((edit) => this.#sealed(edit, stored.get(`${edit.kind}/${edit.name}`))),
@@ -207,8 +228,8 @@ export class Vault {
 
   #demand(kind: RecordKind, name: string, expected: Expected): void {
     const version = this.versionOf(kind, name);
-    if (this.locked.has(`${kind}/${name}`))
-      throw this.locked.get(`${kind}/${name}`) ?? new VaultError('wrong_key', name);
+    const unopened = this.locked.get(`${kind}/${name}`) ?? this.newer.get(`${kind}/${name}`);
+    if (unopened) throw unopened;
     const holds =
       expected === 'any' ||
       (expected === 'absent'
@@ -261,36 +282,12 @@ export class Vault {
 
   /** @param replaced whether everything was replaced on purpose */
   async #load(replaced = false): Promise<void> {
-    const contents = noContents();
-    const failures: VaultError[] = [];
     const stored = await this.store.read();
     if (!replaced) refuseIfLost(this.#contents, stored, this.store.description);
-    for (const each of stored) {
-      try {
-        await this.#openInto(contents, each);
-      } catch (error) {
-        if (!(error instanceof VaultError)) throw error;
-        if (error.code === 'wrong_key') contents.locked.set(each.name, error);
-        else failures.push(error);
-      }
-    }
-    if (stored.length > 0 && contents.locked.size === stored.length) failures.push(...contents.locked.values());
-    const [first, ...others] = failures;
-    if (first) {
-      const more = others.length > 0 ? ` (and ${others.length} more)` : '';
-      throw new VaultError(first.code, `${this.store.description}: ${first.message}${more}`, { cause: first });
-    }
+    const contents = await openContents(this.sealer, stored, this.store.description);
     if (isSame(contents, this.#contents)) return;
     this.#contents = contents;
     this.#tell('others');
-  }
-
-  async #openInto(contents: Contents, { name, version, sealed }: SealedRecord): Promise<void> {
-    const { kind, key } = partsOf(name);
-    const json = await this.sealer.open(sealed, { purpose: VAULT_PURPOSE, record: name, version });
-    if (kind === 'client') contents.client.set(key, { record: parseClient(json), version });
-    else contents.caller.set(key, { record: parseCaller(json), version });
-    if (!this.sealer.isCurrent(sealed)) contents.outdated.add(name);
   }
 
   #tell(by: ChangedBy): void {

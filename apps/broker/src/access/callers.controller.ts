@@ -22,6 +22,7 @@ import { setETag } from '../http/etag.js';
 import { Problem } from '../http/problem.js';
 import { validated, validatedQuery, validName } from '../http/validated.js';
 import { Acts } from '../vault/acts.js';
+import { unopened } from '../vault/unopened.js';
 import { CallerBody, CallerKeyBody, CallerPatch, CanQuery } from './caller.dto.js';
 import { Callers } from './callers.js';
 import { shownCaller } from './shown-caller.js';
@@ -51,6 +52,7 @@ export class CallersController {
       items: this.vault.callers
         .toSorted((a, b) => (a.name < b.name ? -1 : 1))
         .map((each) => shownCaller(each, this.#lastUseOf)),
+      ...unopened(this.vault, 'caller'),
     };
   }
 

@@ -1,4 +1,4 @@
-import { KeyRing, Sealer, type Vault } from '#vault';
+import { KeyRing, type Place, Sealer, type Vault } from '#vault';
 
 import { NOW, openVault, putCaller } from '../../../../test/support/vault.js';
 import type { BrokerConfig } from '../config/broker-config.js';
@@ -68,7 +68,7 @@ it('shows nothing of the key', async () => {
   const { sealed } = await sessionsOf(vault, oldKey).begin(key);
   const header = Buffer.from(sealed.split('.', 1).join(), 'base64url').toString();
   expect(Object.keys(JSON.parse(header) as object).toSorted()).toEqual(
-    ['alg', 'enc', 'iv', 'kid', 'rec', 'tag', 'use', 'ver'].toSorted(),
+    ['alg', 'enc', 'fmt', 'iv', 'kid', 'rec', 'tag', 'use', 'ver'].toSorted(),
   );
   expect(sealed + header).not.toContain(key.slice(0, 16));
 });
@@ -77,10 +77,10 @@ it('is no token and no record of the vault that was sealed with the same key', a
   const { vault, key } = await anna();
   const content = JSON.stringify({ key, endsAtMs: NOW + HOUR_MS });
   const sealer = new Sealer(KeyRing.parse(oldKey));
-  const place = { purpose: 'session', record: 'session', version: 1 };
+  const place: Place = { purpose: 'session', record: 'session', version: 1 };
   const sessions = sessionsOf(vault, oldKey);
   expect(await sessions.find(await sealer.seal(content, place))).toBeDefined();
-  for (const other of [{ purpose: 'vault' }, { record: 'caller/anna' }, { version: 2 }]) {
+  for (const other of [{ purpose: 'vault' as const }, { record: 'caller/anna' }, { version: 2 }]) {
     expect(await sessions.find(await sealer.seal(content, { ...place, ...other }))).toBeUndefined();
   }
 });

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 
-import { Sealer, VaultError } from '#vault';
+import { type Place, Sealer, VaultError } from '#vault';
 
 import { BrokerConfig } from '../config/broker-config.js';
 import type { Caller } from '../http/caller.js';
@@ -8,7 +8,7 @@ import { Callers } from './callers.js';
 
 /** How long somebody is signed in at most, in ms. */
 const LONGEST_MS = 8 * 3_600_000;
-const PLACE = { purpose: 'session', record: 'session', version: 1 };
+const PLACE: Place = { purpose: 'session', record: 'session', version: 1 };
 
 interface Sealed {
   readonly key: string;

@@ -15,13 +15,14 @@ export class VaultMetrics {
     };
     const records: Gauge<'kind'> = new Gauge({
       name: 'token_broker_vault_records',
-      help: 'Records in the vault: clients, callers, and those that no master key at hand opens (locked).',
+      help: 'Records in the vault: clients, callers, those that no master key at hand opens (locked), and those of a newer version.',
       labelNames: ['kind'],
       registers: [registry],
       collect: () => {
         records.set({ kind: 'client' }, vault.clients.length);
         records.set({ kind: 'caller' }, vault.callers.length);
         records.set({ kind: 'locked' }, vault.locked.size);
+        records.set({ kind: 'newer' }, vault.newer.size);
       },
     });
     gauge(

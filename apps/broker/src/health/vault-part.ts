@@ -22,10 +22,13 @@ export class VaultPart implements HealthPart {
   ) {}
 
   look(): PartFacts {
-    const { clients, callers, locked, outdated } = this.vault;
+    const { clients, callers, locked, newer, outdated } = this.vault;
     const [outage] = this.link?.outages ?? [];
     const away = outage?.reason ?? this.follower.failure;
-    const reason = away ?? (locked.size > 0 ? 'no master key at hand opens some records' : undefined);
+    const reason =
+      away ??
+      (locked.size > 0 ? 'no master key at hand opens some records' : undefined) ??
+      (newer.size > 0 ? 'some records were written by a newer version' : undefined);
     return {
       ...(reason !== undefined && { reason }),
       store: this.config.vaultStore,
@@ -33,6 +36,7 @@ export class VaultPart implements HealthPart {
       clients: clients.length,
       callers: callers.length,
       locked: locked.size,
+      newer: newer.size,
       outdated,
       age_seconds: Math.floor(this.follower.ageMs / 1_000),
     };

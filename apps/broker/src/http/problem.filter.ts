@@ -218,6 +218,7 @@ function vaultProblem({ code, message, field }: VaultError): Problem {
     case 'not_found':
     case 'conflict':
       return new Problem(code, message);
+    case 'newer':
     case 'read_only':
       return new Problem('conflict', message);
     case 'precondition':

@@ -49,6 +49,7 @@ export const RUNBOOK: Readonly<Record<NeedCode, string>> = {
   redis_away: 'redisdegraded',
   vault_redis_away: 'vaultredisdegraded',
   vault_locked: 'vaultrecordslocked',
+  vault_newer: 'mixed-versions',
   audit_lost: 'auditlineslost',
   old_secret_in_use: 'oldsecretinuse',
   mixed_versions: 'mixed-versions',
@@ -61,6 +62,7 @@ export function needsOf(facts: NeedFacts): Need[] {
     ...rejected(facts),
     ...facts.upstreams.flatMap((each) => upstreamNeeds(each, facts.nowMs)),
     ...locked(facts),
+    ...newer(facts),
     ...facts.stores.flatMap((each) => storeNeeds(each, facts.nowMs)),
     ...auditLost(facts),
     ...facts.oldSecrets.flatMap((each) => oldSecret(each, facts.nowMs)),
@@ -165,14 +167,29 @@ function storeNeeds({ holds, up, reason = 'no answer', away_seconds }: StoreStat
 }
 
 function locked({ replicas }: NeedFacts): Need[] {
-  const blind = replicas.filter((each) => isHeard(each) && each.report.locked > 0).map(({ report }) => report);
-  if (blind.length === 0) return [];
-  const most = Math.max(...blind.map((report) => report.locked));
-  const who = blind.length === replicas.length ? 'any replica' : blind.map(({ name }) => name).join(', ');
+  const blind = blindTo(replicas, (report) => report.locked);
+  if (!blind) return [];
   const detail =
-    `${count(most, 'record')} of the vault cannot be opened by ${who}: the master key that sealed them is missing. Put ` +
+    `${count(blind.most, 'record')} of the vault cannot be opened by ${blind.who}: the master key that sealed them is missing. Put ` +
     'it back into VAULT_KEYS and restart, or restore a backup; until then those clients get no token.';
   return [need('vault_locked', 'critical', { detail })];
+}
+
+function newer({ replicas }: NeedFacts): Need[] {
+  const blind = blindTo(replicas, (report) => report.newer);
+  if (!blind) return [];
+  const detail =
+    `${count(blind.most, 'record')} of the vault cannot be read by ${blind.who}: a newer version wrote them, and for older ` +
+    'ones they are not there, so that those clients get no token from them. Finish the rollout; nothing of them is lost.';
+  return [need('vault_newer', 'warning', { detail })];
+}
+
+/** How many records at most cannot be read, and by whom. */
+function blindTo(replicas: readonly Sighting[], of: (report: ReplicaReport) => number) {
+  const blind = replicas.filter((each) => isHeard(each) && of(each.report) > 0).map(({ report }) => report);
+  if (blind.length === 0) return undefined;
+  const who = blind.length === replicas.length ? 'any replica' : blind.map(({ name }) => name).join(', ');
+  return { most: Math.max(...blind.map(of)), who };
 }
 
 function auditLost({ replicas, nowMs }: NeedFacts): Need[] {

@@ -40,6 +40,7 @@ export class OwnProcess {
       redisUp: this.shared ? this.shared.link.outages.length === 0 : null,
       audit: { lost, agoMs: now - this.#audit.atMs },
       locked: this.vault.locked.size,
+      newer: this.vault.newer.size,
     };
   }
 }

@@ -33,11 +33,12 @@ export class Stores {
   }
 
   get vaultState(): VaultStatus {
-    const { clients, callers, locked } = this.vault;
+    const { clients, callers, locked, newer } = this.vault;
     return {
       clients: clients.length,
       callers: callers.length,
       locked: locked.size,
+      newer: newer.size,
       age_seconds: Math.floor(this.follower.ageMs / 1_000),
     };
   }

@@ -24,6 +24,7 @@ import { validated, validatedQuery, validName } from '../http/validated.js';
 import { Acts } from './acts.js';
 import { ClientBody, ClientPatch, RetireQuery, SecretBody } from './client.dto.js';
 import { shownClient } from './shown-client.js';
+import { unopened } from './unopened.js';
 
 /** Integrator clients: what MobilePay knows them by. Secrets go in and do not come out. */
 @Controller('v1/clients')
@@ -36,11 +37,10 @@ export class ClientsController {
 
   @Get()
   list() {
-    const locked = [...this.vault.locked.keys()].filter((name) => name.startsWith('client/'));
     return {
       items: this.vault.clients.toSorted((a, b) => (a.name < b.name ? -1 : 1)).map(shownClient),
-      // Sealed under a master key that the ring does not hold.
-      ...(locked.length > 0 && { locked: locked.map((name) => name.slice('client/'.length)) }),
+      // Sealed under a master key that the ring does not hold; written by a newer version.
+      ...unopened(this.vault, 'client'),
     };
   }
 

@@ -1,4 +1,11 @@
-import { Inject, Injectable, Logger, type OnApplicationShutdown, Optional } from '@nestjs/common';
+import {
+  Inject,
+  Injectable,
+  Logger,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+  Optional,
+} from '@nestjs/common';
 
 import { StoreAwayError } from '#token';
 import { Vault, VaultError, type VaultErrorCode } from '#vault';
@@ -12,13 +19,15 @@ const LOOK_EVERY_MS = { file: 30_000, redis: 30_000, directory: 1_500 };
 
 /** Keeps this replica's vault like the others': tells them of its changes, and takes theirs over. */
 @Injectable()
-export class VaultFollower implements OnApplicationShutdown {
+export class VaultFollower implements OnApplicationBootstrap, OnApplicationShutdown {
   readonly #log = new Logger('vault');
   readonly #ends: (() => void)[] = [];
   #isLooking = false;
   #isToldMore = false;
   #agreedAtMs = systemClock.now();
   #failure: VaultErrorCode | undefined;
+  /** Records of a newer version that the log has named. */
+  #named = new Set<string>();
 
   constructor(
     private readonly vault: Vault,
@@ -42,6 +51,12 @@ export class VaultFollower implements OnApplicationShutdown {
   /** Why the last look at the store came to nothing; undefined if it did not. */
   get failure(): VaultErrorCode | undefined {
     return this.#failure;
+  }
+
+  /** Not before: until then nobody hears the log. */
+  onApplicationBootstrap(): void {
+    this.#nameNewer();
+    this.#ends.push(this.vault.onChange(() => this.#nameNewer()));
   }
 
   onApplicationShutdown(): void {
@@ -74,6 +89,14 @@ export class VaultFollower implements OnApplicationShutdown {
       this.#failure = error.code;
       this.#log.error({ event: 'vault_unreadable', code: error.code, reason: error.message });
     }
+  }
+
+  /** Records that a newer version wrote are missing here, and that is as it should be while both run. */
+  #nameNewer(): void {
+    for (const [record, { message }] of this.vault.newer) {
+      if (!this.#named.has(record)) this.#log.warn({ event: 'record_newer', record, reason: message });
+    }
+    this.#named = new Set(this.vault.newer.keys());
   }
 
   async #tell(): Promise<void> {

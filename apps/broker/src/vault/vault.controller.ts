@@ -18,7 +18,7 @@ import { invalidRequest } from '../http/problem.js';
 import { Acts } from './acts.js';
 
 /** How a restore fails that has not begun to write. */
-const NOTHING_TOUCHED: ReadonlySet<VaultErrorCode> = new Set(['backup', 'read_only', 'conflict']);
+const NOTHING_TOUCHED: ReadonlySet<VaultErrorCode> = new Set(['backup', 'newer', 'read_only', 'conflict']);
 const BACKUP_LIMITS = { fileSize: 16_777_216, files: 1, fields: 0, parts: 1 };
 
 /** The vault as a whole: its master keys, and its backup. */
@@ -38,7 +38,9 @@ export class VaultController {
     const progress = () => ({ resealed: before - this.vault.outdated, left: this.vault.outdated });
     const rekey = async () => {
       while (this.vault.outdated > 0 && !request.raw.socket.destroyed) await this.vault.rekeyOne();
-      return { ...progress(), locked: [...this.vault.locked.keys()] };
+      // The master key of each of these is still needed.
+      const { locked, newer } = this.vault;
+      return { ...progress(), locked: [...locked.keys()], ...(newer.size > 0 && { newer: [...newer.keys()] }) };
     };
     const tell = () => ({ ...progress(), locked: this.vault.locked.size });
     // One record after the other: what came before a failure stays.

@@ -50,6 +50,7 @@ function Store({ store, vault }: { store: StoreStatus; vault: StatusNow['vault']
     >
       {!up && reason !== undefined && <span class="bad">{reason}</span>}
       {holds === 'vault' && vault.locked > 0 && <span class="bad">{counted(vault.locked, 'record')} locked</span>}
+      {holds === 'vault' && vault.newer > 0 && <span>{counted(vault.newer, 'record')} of a newer version</span>}
       <span>
         {holds === 'tokens'
           ? kind === 'memory'

@@ -45,7 +45,8 @@ local function number(key, field)
 end
 
 -- A token as it is answered: sealed, its generation, whole life, life left, and the time by which that was reckoned.
+-- Where another version keeps it is not known here: then nothing is what was sealed.
 local function token(key, rest)
   local found = redis.call('HMGET', key, 't', 'tg', 'tl')
-  return found[1], tonumber(found[2]), tonumber(found[3]), rest, now
+  return found[1] or '', tonumber(found[2]), tonumber(found[3]), rest, now
 end

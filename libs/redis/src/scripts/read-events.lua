@@ -11,9 +11,12 @@ else
   found = redis.call('XRANGE', KEYS[1], ms .. '-' .. int(seq + 1), '+', 'COUNT', ARGV[2])
 end
 for _, each in ipairs(found) do
-  local fields = each[2]
+  local agoMs, event = tonumber(each[2][2]), each[2][4]
   answer[1] = each[1]
-  answer[#answer + 1] = math.max(0, now - each[1]:match('^%d+')) + fields[2]
-  answer[#answer + 1] = fields[4]
+  -- Else a version that is not known here wrote it.
+  if agoMs and event then
+    answer[#answer + 1] = math.max(0, now - each[1]:match('^%d+')) + agoMs
+    answer[#answer + 1] = event
+  end
 end
 return answer

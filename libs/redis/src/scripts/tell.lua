@@ -21,14 +21,17 @@ local seen, newest, silence = {}, 0, 0
 for i = 1, #found, 2 do
   -- Later than now if the clock was set back.
   local writtenAt, stamp, report = found[i + 1]:match('^(%d+) ([^ ]*) (.*)$')
-  local itsRun, ttl = stamp:match('^([^/]*)/?(%d*)')
-  local at = math.min(tonumber(writtenAt), now)
-  if ttl == '' then
-    ttl = '5000'
-  end
-  seen[#seen + 1] = { name = found[i], at = at, moved = at < tonumber(writtenAt), run = itsRun, ttl = ttl, stamp = stamp, report = report }
-  if at > newest then
-    newest, silence = at, ttl / 2
+  -- Else a version that is not known here wrote it, for replicas of its own.
+  if writtenAt then
+    local itsRun, ttl = stamp:match('^([^/]*)/?(%d*)')
+    local at = math.min(tonumber(writtenAt), now)
+    if ttl == '' then
+      ttl = '5000'
+    end
+    seen[#seen + 1] = { name = found[i], at = at, moved = at < tonumber(writtenAt), run = itsRun, ttl = ttl, stamp = stamp, report = report }
+    if at > newest then
+      newest, silence = at, ttl / 2
+    end
   end
 end
 -- Nobody could report for a while, or the clock was set forward: that says nothing of who is still there.
@@ -72,7 +75,7 @@ for i = 8, 7 + 6 * counts, 6 do
 end
 if isNew then
   for _, field in ipairs(redis.call('HKEYS', minutes)) do
-    if tonumber(field) <= minute - 120 then
+    if (tonumber(field) or minute) <= minute - 120 then
       redis.call('HDEL', minutes, field)
     end
   end
