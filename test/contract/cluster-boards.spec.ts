@@ -112,6 +112,40 @@ describe('Redis board', () => {
     expect(told.at(-1)?.event.id).toBe('1');
   });
 
+  it('goes on beside entries of another form, and leaves them to whoever wrote them', async () => {
+    const link = await aRealLink();
+    const board = new RedisClusterBoard(link);
+    const [replicas, minutes, events] = link.keys.cluster;
+    const counts = [{ served: 1, calls: 1, errors: 0, latencySumMs: 1, latencyMaxMs: 1, minutesAgo: 0 }];
+    await board.tell({ report: aReport('a'), counts, events: [] });
+    const [minute = ''] = await redis.client.hkeys(minutes);
+    await redis.client.hset(replicas, 'newer', 'v2 {"name":"newer"}', 'empty', '');
+    await redis.client.hset(minutes, 'hour', '5', String(Number(minute) - 1), 'a b c d e', minute, '1 1 0 1 1 7');
+    await redis.client.xadd(events, '*', 'event', '{}');
+    await redis.client.xadd(events, '*', 'a', 'long', 'e', '{}');
+    await redis.client.xadd(events, '*', 'a', '0', 'e', '{"id":"1","kind":"promoted","replica":"newer"}');
+
+    const event = { id: 'ours', kind: 'refreshed' as const, replica: 'a' };
+    await board.tell({ report: aReport('a'), counts, events: [{ agoMs: 0, event }] });
+    const { replicas: seen } = await board.tell({
+      report: aReport('b'),
+      counts: [{ ...counts[0]!, minutesAgo: 3 }],
+      events: [],
+    });
+    expect(seen.map(({ report }) => report.name).toSorted()).toEqual(['a', 'b']);
+    expect(await redis.client.hmget(replicas, 'newer', 'empty')).toEqual(['v2 {"name":"newer"}', '']);
+    expect(await redis.client.hmget(minutes, 'hour', minute)).toEqual(['5', '2 2 0 2 1 7']);
+    expect(
+      (await board.minutes())
+        .map(({ served }) => served)
+        .filter((each) => each > 0)
+        .toSorted(),
+    ).toEqual([1, 2]);
+    const { events: told } = await board.eventsAfter(undefined, 100);
+    expect(told.map((each) => each.event.kind)).toEqual(['replica_came', 'refreshed', 'replica_came']);
+    expect((await board.eventsAfter(undefined, 2)).events.length).toBeLessThanOrEqual(2);
+  });
+
   it('leaves nothing in Redis for ever', async () => {
     const link = await aRealLink();
     const board = new RedisClusterBoard(link);

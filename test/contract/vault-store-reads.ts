@@ -1,11 +1,18 @@
-import { Vault, type VaultStore } from '#vault';
+import { type Place, Sealer, Vault, type VaultStore } from '#vault';
+
+import { FORMATS } from '../../libs/vault/src/formats.js';
 
 import { acme, ring } from '../support/vault.js';
+
+/** A form that only a newer version reads. */
+export const NEWER = FORMATS.vault.reads + 1;
 
 /** A store, and the hand of whoever writes it: another replica, or Kubernetes. */
 export interface WrittenStore {
   readonly store: VaultStore;
   put(client: string, secret: string): Promise<void>;
+  /** In a form that only a newer version reads. */
+  putNewer(client: string): Promise<void>;
   remove(client: string): Promise<void>;
 }
 
@@ -16,6 +23,13 @@ export async function writtenByVault(store: VaultStore, theirs = store): Promise
   return {
     store,
     put: async (name, secret) => void (await vault.saveClients([acme(secret, { name })])),
+    putNewer: async (client) => {
+      const name = `client/${client}`;
+      const before = (await theirs.read()).find((record) => record.name === name)?.version ?? 0;
+      const place: Place = { purpose: 'vault', record: name, version: before + 1 };
+      const sealed = await new Sealer(ring).seal('{}', place, NEWER);
+      await theirs.write([{ name, expectedVersion: before, version: before + 1, sealed }]);
+    },
     remove: async (name) => void (await vault.changeClient(name, () => undefined)),
   };
 }
@@ -74,6 +88,25 @@ export function describeVaultStoreReads(name: string, open: () => Promise<Writte
       expect(of('acme')[0]).not.toBe(version);
       expect(of('acme')[1]).not.toBe(generation);
       expect(of('two')).toEqual(other);
+    });
+
+    it('gives a record that a newer version wrote as one that is there and cannot be read, and serves it again later', async () => {
+      const written = await open();
+      await written.put('acme', 'a');
+      await written.put('two', 'b');
+      const vault = await openVault(written);
+      await written.putNewer('acme');
+      await vault.reload();
+      expect(secretsOf(vault)).toEqual({ two: 'b' });
+      expect([...vault.newer]).toEqual([['client/acme', expect.objectContaining({ code: 'newer' })]]);
+      await expect(vault.changeClient('acme', () => undefined)).rejects.toMatchObject({ code: 'newer' });
+      const again = await openVault(written);
+      expect([secretsOf(again), again.newer.size]).toEqual([{ two: 'b' }, 1]);
+      await written.remove('two');
+      expect((await openVault(written)).newer.size).toBe(1);
+      await written.put('two', 'c');
+      await vault.reload();
+      expect(secretsOf(vault)).toEqual({ two: 'c' });
     });
 
     it('forgets a record that was removed; made anew it is not its namesake', async () => {

@@ -21,7 +21,7 @@ import { aLink } from '../support/redis-link.js';
 import { RunningRedis } from '../support/redis.js';
 import { putCaller, ring } from '../support/vault.js';
 import { describeVaultStore } from './vault-store.js';
-import { describeVaultStoreReads, writtenByVault } from './vault-store-reads.js';
+import { describeVaultStoreReads, NEWER, writtenByVault } from './vault-store-reads.js';
 
 let redis: RunningRedis;
 let opened = 0;
@@ -56,6 +56,7 @@ describeVaultStoreReads('directory vault store', async () => {
         join(path, `${name}.json`),
         JSON.stringify({ environment: 'sandbox', client_id: 'acme-id', client_secret }),
       ),
+    putNewer: (name) => writeFile(join(path, `${name}.json`), JSON.stringify({ format: NEWER, its: 'own' })),
     remove: (name) => rm(join(path, `${name}.json`)),
   };
 });

@@ -77,6 +77,20 @@ it('keeps what it has in memory while a file is broken, or the folder is gone', 
   expect(vault.findClient('acme')).toBeDefined();
 });
 
+it('takes a file in a form of a newer version for a record of that, whatever else is in it, and goes on without', async () => {
+  const folder = await folderWith({
+    'acme.json': { ...client, format: 1 },
+    'two.json': { format: 2, its: 'own' },
+    'shop.json': { format: 2, roles: ['of its own'] },
+  });
+  const vault = await open(folder);
+  expect(vault.clients.map(({ name }) => name)).toEqual(['acme']);
+  expect([...vault.newer.keys()].toSorted()).toEqual(['caller/shop', 'client/two']);
+  await writeFile(join(folder, 'two.json'), JSON.stringify(client));
+  await vault.reload();
+  expect(vault.clients.map(({ name }) => name).toSorted()).toEqual(['acme', 'two']);
+});
+
 it('is read-only', async () => {
   const folder = await folderWith({ 'acme.json': client });
   const vault = await open(folder);
@@ -85,6 +99,8 @@ it('is read-only', async () => {
 });
 
 it.each([
+  ['a format that is none', 'acme.json', { ...client, format: 'canary' }, 'format must be a whole number from 1'],
+  ['format 0', 'acme.json', { ...client, format: 0 }, 'format must be a whole number from 1'],
   ['no JSON', 'acme.json', 'canary {', 'is not JSON'],
   ['a list', 'acme.json', '[]', 'must be a JSON object'],
   ['an unknown field', 'acme.json', { ...client, canary: 1 }, 'must have no other fields than'],

@@ -80,6 +80,8 @@ it('is no token and no record of the vault that was sealed with the same key', a
   const place: Place = { purpose: 'session', record: 'session', version: 1 };
   const sessions = sessionsOf(vault, oldKey);
   expect(await sessions.find(await sealer.seal(content, place))).toBeDefined();
+  // Nor one that a newer version sealed: whoever has it signs in anew, and has one that both read.
+  expect(await sessions.find(await sealer.seal(content, place, 2))).toBeUndefined();
   for (const other of [{ purpose: 'vault' as const }, { record: 'caller/anna' }, { version: 2 }]) {
     expect(await sessions.find(await sealer.seal(content, { ...place, ...other }))).toBeUndefined();
   }

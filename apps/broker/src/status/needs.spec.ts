@@ -136,6 +136,12 @@ it('says who cannot open which part of the vault', () => {
   expect(all.detail).toMatch(/^1 record of the vault cannot be opened by any replica:/);
 });
 
+it('says who cannot read what a newer version wrote, as something to finish', () => {
+  const found = theOne({ replicas: seen({ newer: 2 }, {}) });
+  expect(found).toMatchObject({ code: 'vault_newer', severity: 'warning' });
+  expect(found.detail).toMatch(/^2 records of the vault cannot be read by a: a newer version wrote them/);
+});
+
 it('says that lines of the audit trail were lost, for an hour', () => {
   const lost = (agoMs: number) => ({ replicas: seen({ audit: { lost: 3, agoMs } }) });
   const found = theOne(lost(60_000));
