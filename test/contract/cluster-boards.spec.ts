@@ -135,12 +135,8 @@ describe('Redis board', () => {
     expect(seen.map(({ report }) => report.name).toSorted()).toEqual(['a', 'b']);
     expect(await redis.client.hmget(replicas, 'newer', 'empty')).toEqual(['v2 {"name":"newer"}', '']);
     expect(await redis.client.hmget(minutes, 'hour', minute)).toEqual(['5', '2 2 0 2 1 7']);
-    expect(
-      (await board.minutes())
-        .map(({ served }) => served)
-        .filter((each) => each > 0)
-        .toSorted(),
-    ).toEqual([1, 2]);
+    const served = (await board.minutes()).map((each) => each.served).filter((each) => each > 0);
+    expect(served).toEqual([1, 2]);
     const { events: told } = await board.eventsAfter(undefined, 100);
     expect(told.map((each) => each.event.kind)).toEqual(['replica_came', 'refreshed', 'replica_came']);
     expect((await board.eventsAfter(undefined, 2)).events.length).toBeLessThanOrEqual(2);

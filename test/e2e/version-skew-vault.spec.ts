@@ -78,6 +78,7 @@ it('the older version refuses to change, replace or delete it, and says why', as
     await older.admin('DELETE', path),
     await older.admin('POST', `${path}/secrets`, { client_secret: 'older' }),
     await older.import(archive, { password: 'password', name: changed! }),
+    await older.import(archive, { password: 'password', name: changed!, dry_run: 'true' }),
   ];
   for (const { status, json } of answers) {
     expect([status, json['code'], json['detail']]).toEqual([409, 'conflict', expect.stringMatching(BY_NEWER)]);

@@ -1,6 +1,8 @@
+import type { Edit } from './edit.js';
 import { VaultError } from './errors.js';
 import { type CallerRecord, type ClientRecord, parseCaller, parseClient, serialise } from './records.js';
 import type { Place, Sealer } from './sealer.js';
+import type { Change, SealedRecord } from './vault-store.js';
 
 const PLACE: Place = { purpose: 'backup', record: 'backup', version: 1 };
 const MADE_BY_NEWER = 'the backup was made by a newer version of the broker: restore it there';
@@ -15,6 +17,24 @@ export interface BackupContents {
 export function sealBackup(sealer: Sealer, { clients, callers }: BackupContents): Promise<string> {
   const content = { format: 1, clients: clients.map(serialise), callers: callers.map(serialise) };
   return sealer.seal(JSON.stringify(content), PLACE);
+}
+
+/** What makes a store hold what a backup does, and nothing else.
+ *  @param seal an edit of a record of which a version is stored, or none */
+export async function changesTo(
+  { clients, callers }: BackupContents,
+  stored: readonly SealedRecord[],
+  seal: (edit: Edit, current: number | undefined) => Promise<Change>,
+): Promise<Change[]> {
+  const kept = [
+    ...clients.map((next): Edit => ({ kind: 'client', name: next.name, next })),
+    ...callers.map((next): Edit => ({ kind: 'caller', name: next.name, next })),
+  ];
+  const versions = new Map(stored.map(({ name, version }) => [name, version]));
+  const changes = await Promise.all(kept.map((edit) => seal(edit, versions.get(`${edit.kind}/${edit.name}`))));
+  for (const { name } of changes) versions.delete(name);
+  const gone = [...versions].map(([name, version]) => ({ name, expectedVersion: version, version, sealed: undefined }));
+  return [...changes, ...gone];
 }
 
 /** @throws VaultError `backup` */

@@ -1,5 +1,5 @@
 import { addKey } from './caller-edits.js';
-import { openBackup, sealBackup } from './backup.js';
+import { changesTo, openBackup, sealBackup } from './backup.js';
 import { newCallerKey } from './caller-key.js';
 import { type ClientCredentials, type Moment, replaceClient } from './client-edits.js';
 import {
@@ -91,10 +91,16 @@ export class Vault {
     return this.#contents.locked;
   }
 
-  /** What a newer version wrote in a form that this one does not read, and so treats as absent: by the same names. It is
-   *  neither changed nor deleted here. */
+  /** The same for what a newer version wrote in a form that this one does not read: absent, and neither changed nor
+   *  deleted here. */
   get newer(): ReadonlyMap<string, VaultError> {
     return this.#contents.newer;
+  }
+
+  /** @throws VaultError `wrong_key`, `newer` */
+  refuseIfUnopened(kind: RecordKind, name: string): void {
+    const error = this.locked.get(`${kind}/${name}`) ?? this.newer.get(`${kind}/${name}`);
+    if (error) throw error;
   }
 
   /** How many records are sealed under another master key than the first. */
@@ -189,22 +195,11 @@ export class Vault {
    *  `unwritable` */
   async restore(backup: string): Promise<{ clients: number; callers: number }> {
     const { clients, callers } = await openBackup(this.sealer, backup);
-    const kept = [
-      ...clients.map((next): Edit => ({ kind: 'client', name: next.name, next })),
-      ...callers.map((next): Edit => ({ kind: 'caller', name: next.name, next })),
-    ];
-    const names = new Set(kept.map(({ kind, name }) => `${kind}/${name}`));
     await this.#inTurn(async () => {
       // By what is stored, and not by what is in memory: the store may have been lost, and holds what cannot be opened.
-      const records = await this.store.read();
-      refuseIfNewer((await openEach(this.sealer, records)).contents, 'a restore');
-      const stored = new Map(records.map(({ name, version }) => [name, version]));
-      const gone = [...stored].filter(([name]) => !names.has(name));
-      const changes = await Promise.all(
-        kept.map((edit) => this.#sealed(edit, stored.get(`${edit.kind}/${edit.name}`))),
-      );
-      const removals = gone.map(([name, version]) => ({ name, expectedVersion: version, version, sealed: undefined }));
-      await this.store.write([...changes, ...removals]);
+      const stored = await this.store.read();
+      refuseIfNewer((await openEach(this.sealer, stored)).contents, 'a restore');
+      await this.store.write(await changesTo({ clients, callers }, stored, (edit, now) => this.#sealed(edit, now)));
       await this.#load(true);
       this.#tell('us');
     });
@@ -228,8 +223,7 @@ export class Vault {
 
   #demand(kind: RecordKind, name: string, expected: Expected): void {
     const version = this.versionOf(kind, name);
-    const unopened = this.locked.get(`${kind}/${name}`) ?? this.newer.get(`${kind}/${name}`);
-    if (unopened) throw unopened;
+    this.refuseIfUnopened(kind, name);
     const holds =
       expected === 'any' ||
       (expected === 'absent'

@@ -38,6 +38,8 @@ export class ImportController {
     if (!archive) throw invalidRequest([{ field: 'archive', detail: 'must be a file: the zip as it came' }]);
     const found = await readArchive(archive.buffer, password).finally(() => archive.buffer.fill(0));
     const clients = clientsFrom(found, { name, environment }, this.vault);
+    // Before MobilePay is asked, or a dry run promises what would be refused.
+    for (const each of clients) this.vault.refuseIfUnopened('client', each.name);
     if (dry_run === 'true') {
       void reply.code(HttpStatus.OK);
       return { items: clients.map((each) => this.#wouldBe(each)), stored: false };
