@@ -128,7 +128,7 @@ it('shows an outage of MobilePay within 3 s on every replica, and its end as soo
   expect(need).toMatchObject({
     environment: 'sandbox',
     detail: expect.stringContaining('503'),
-    runbook: 'docs/operations.md#upstreamfailing',
+    runbook: 'docs/alerts.md#upstreamfailing',
     since: expect.stringMatching(/Z$/),
   });
   expect((await look()).upstreams).toMatchObject([

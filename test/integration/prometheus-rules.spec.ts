@@ -12,7 +12,7 @@ import { familyOf, metricsIn } from '../support/promql.js';
 const run = promisify(execFile);
 const folder = join(root, 'deploy/prometheus');
 const tests = readdirSync(join(folder, 'tests')).map((file) => readFileSync(join(folder, 'tests', file), 'utf8'));
-const operations = readFileSync(join(root, 'docs/operations.md'), 'utf8');
+const operations = readFileSync(join(root, 'docs/alerts.md'), 'utf8');
 const [recording, alerting] = ['recording', 'alerts'].map((each) => rulesIn(`${each}.rules.yml`));
 const alerts = alerting!.map(({ name }) => name);
 
@@ -76,7 +76,7 @@ it('every alert says how bad it is, what happened, and which section of the guid
     expect(text).toMatch(/^ {10}severity: (critical|warning)$/m);
     expect(text).toMatch(/^ {10}summary: \S/m);
     expect(text).toMatch(/^ {10}description: >-$/m);
-    expect(text).toContain(`          runbook: docs/operations.md#${name.toLowerCase()}\n`);
+    expect(text).toContain(`          runbook: docs/alerts.md#${name.toLowerCase()}\n`);
   }
 });
 

@@ -27,7 +27,7 @@ export interface Need {
   readonly severity: 'critical' | 'warning';
   /** One sentence: what is wrong, and what to do. */
   readonly detail: string;
-  /** The section of docs/operations.md that says more, as its anchor. */
+  /** The section of docs/alerts.md that says more, as its anchor. */
   readonly runbook: string;
   readonly since?: string;
   readonly client?: string;

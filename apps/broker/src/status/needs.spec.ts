@@ -34,7 +34,7 @@ function upstream(failures: number, more: object = {}) {
 }
 
 it('each has a section in the operations guide', () => {
-  const guide = readFileSync(join(root, 'docs/operations.md'), 'utf8');
+  const guide = readFileSync(join(root, 'docs/alerts.md'), 'utf8');
   const anchors = new Set(
     [...guide.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) => heading.toLowerCase().replaceAll(' ', '-')),
   );
@@ -60,7 +60,7 @@ it('says that MobilePay does not answer, how, and since when', () => {
     detail:
       'MobilePay (production) gives no usable answer: answered 503. Tokens in memory serve until they run out; find out ' +
       'whether MobilePay is down or this network’s way to it.',
-    runbook: 'docs/operations.md#upstreamfailing',
+    runbook: 'docs/alerts.md#upstreamfailing',
     since: '2026-03-01T02:59:00.000Z',
     environment: 'production',
   });

@@ -40,7 +40,7 @@ export interface OldSecretInUse {
   readonly isNewerRefused: boolean;
 }
 
-/** Where docs/operations.md says more of each. */
+/** Where docs/alerts.md says more of each. */
 export const RUNBOOK: Readonly<Record<NeedCode, string>> = {
   upstream_failing: 'upstreamfailing',
   breaker_open: 'breakeropen',
@@ -227,7 +227,7 @@ function mixedVersions({ replicas, nowMs }: NeedFacts): Need[] {
 }
 
 function need(code: NeedCode, severity: Need['severity'], more: Omit<Need, 'code' | 'severity' | 'runbook'>): Need {
-  return { code, severity, runbook: `docs/operations.md#${RUNBOOK[code]}`, ...more };
+  return { code, severity, runbook: `docs/alerts.md#${RUNBOOK[code]}`, ...more };
 }
 
 function count(number: number, what: string): string {

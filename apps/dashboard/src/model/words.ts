@@ -42,7 +42,7 @@ export const STATE_WORDS: Readonly<Record<RowState, string>> = {
   fresh: 'A token is held and given out',
 };
 
-/** `docs/operations.md#tokenneardeath` is too long for a line that is read at night. */
+/** `docs/alerts.md#tokenneardeath` is too long for a line that is read at night. */
 export function runbookName(runbook: string): string {
   return runbook.split('/').at(-1) ?? runbook;
 }
