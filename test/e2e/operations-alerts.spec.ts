@@ -5,6 +5,7 @@ import { FileVaultStore, KeyRing, replaceClient, Secret, Vault } from '#vault';
 
 import { RunningBroker } from '../support/broker.js';
 import { aFolder } from '../support/folder.js';
+import type { OnCall } from '../support/on-call.js';
 import { Operated, ZIP_PASSWORD } from '../support/operated.js';
 
 const TYPED = { 'Password of the archive: ': ZIP_PASSWORD };
@@ -15,6 +16,11 @@ beforeAll(async () => {
   operated = await Operated.start('alerts');
 }, 240_000);
 
+/** The next block of a section prints this. */
+function expectRun(...[section, printed, circumstances]: Parameters<OnCall['run']>): Promise<string[]> {
+  return operated.onCall.run(section, printed, circumstances);
+}
+
 /** A broker of its own, for what the others must not suffer from. */
 function another(env: Record<string, string> = {}): Promise<RunningBroker> {
   return RunningBroker.start(operated.sandbox, { ADMIN_KEY: operated.adminKey, UPSTREAM_RETRIES: '0', ...env });
@@ -24,45 +30,44 @@ it('TokenNearDeath: what fails and why, and one replica replaced', async () => {
   const { onCall, sandbox, kubernetes } = operated;
   await sandbox.fault({ kind: 'status', status: 503, retry_after: 60, merchant_vat: 'DK11111111', times: 1 });
   expect((await operated.token('DK11111111')).status).toBe(503);
-  await onCall.run('TokenNearDeath', [
+  await expectRun('TokenNearDeath', [
     /^\["acme","DK11111111","upstream_unavailable"\]$/m,
     /^\[\]$/m,
     /"merchant_vat": "DK90000028"/,
   ]);
   const before = kubernetes.processes;
-  await onCall.run('TokenNearDeath', [NOTHING, NOTHING, /pod "token-broker-\S+" deleted/, /successfully rolled out/]);
+  await expectRun('TokenNearDeath', [NOTHING, NOTHING, /pod "token-broker-\S+" deleted/, /successfully rolled out/]);
   await kubernetes.untilRolled();
   expect(readFileSync(join(onCall.folder, 'token-broker.log'), 'utf8')).toMatch(/^\[pod\/.*"event":"token_failed"/m);
   expect(kubernetes.processes.filter((each) => !before.includes(each))).toHaveLength(1);
-});
+}, 60_000);
 
 it('CredentialsRejected: which client, what MobilePay says to each secret, and the newest zip', async () => {
-  const { onCall, sandbox } = operated;
+  const { sandbox } = operated;
   await sandbox.register('acme-id', 'rotated-by-mobilepay');
   expect((await operated.token('DK22222222')).json).toMatchObject({ code: 'credentials_rejected' });
-  await onCall.run('CredentialsRejected', [
+  await expectRun('CredentialsRejected', [
     /^ +\d+ acme$/m,
     /"production"[^]*"added_at"/,
     { code: 1, said: /^\w+ +no .*invalid_client/m },
   ]);
   await operated.zipComes('rotated-by-mobilepay');
-  await onCall.run('CredentialsRejected', [/^acme +production +acme-id +\w+/m], { typed: TYPED });
+  await expectRun('CredentialsRejected', [/^acme +production +acme-id +\w+/m], { typed: TYPED });
   expect((await operated.token('DK22222222')).status).toBe(200);
 });
 
 it('DuplicateRefreshes: which replicas see each other', async () => {
-  const [names] = await operated.onCall.run('DuplicateRefreshes', [/^\S+-\d+$/m]);
+  const [names] = await expectRun('DuplicateRefreshes', [/^\S+-\d+$/m]);
   expect(names!.trim().split('\n').length).toBeGreaterThanOrEqual(2);
 });
 
 it('RedisDegraded: why it takes no writes', async () => {
-  const { onCall } = operated;
   await operated.onRedis('CONFIG', 'SET', 'slowlog-log-slower-than', '0');
   await operated.onRedis('CONFIG', 'SET', 'maxmemory', '1');
   // Whoever has nothing to write does not notice.
   const cold = Promise.all(operated.kubernetes.processes.map(({ url }) => operated.token('DK55555555', url)));
   await operated.untilHealth('tokens', ({ reason }) => /OOM/.test(String(reason)));
-  await onCall.run('RedisDegraded', [
+  await expectRun('RedisDegraded', [
     /"reason": ".*OOM/,
     /^PONG$/m,
     /^role:master\s+connected_slaves:0/m,
@@ -74,21 +79,21 @@ it('RedisDegraded: why it takes no writes', async () => {
   await operated.onRedis('CONFIG', 'SET', 'slowlog-log-slower-than', '10000');
   await operated.untilHealth('tokens', ({ reason }) => reason === undefined);
   expect((await cold).map(({ status }) => status)).toEqual([200, 200]);
-});
+}, 60_000);
 
 it('VaultRedisDegraded: roll-outs wait until the vault is back', async () => {
-  const { onCall, kubernetes } = operated;
+  const { kubernetes } = operated;
   const isPaused = () => kubernetes.deployment.spec!['paused'] === true;
   await operated.redis.stop();
   await operated.untilHealth('vault', ({ reason }) => reason !== undefined);
-  await onCall.run('VaultRedisDegraded', [/"reason": "[^]*"store_up": false/]);
-  await onCall.run('VaultRedisDegraded', [/deployment.apps\/token-broker paused/]);
+  await expectRun('VaultRedisDegraded', [/"reason": "[^]*"store_up": false/]);
+  await expectRun('VaultRedisDegraded', [/deployment.apps\/token-broker paused/]);
   expect(isPaused()).toBe(true);
   operated.redis = await operated.redis.startAgain();
   await operated.untilHealth('vault', ({ reason }) => reason === undefined);
-  await onCall.run('VaultRedisDegraded', [/deployment.apps\/token-broker resumed/]);
+  await expectRun('VaultRedisDegraded', [/deployment.apps\/token-broker resumed/]);
   expect(isPaused()).toBe(false);
-});
+}, 60_000);
 
 it('BreakerOpen: it says so, and MobilePay is asked without the broker', async () => {
   const broker = await another();
@@ -96,57 +101,57 @@ it('BreakerOpen: it says so, and MobilePay is asked without the broker', async (
   const key = await broker.addCaller('till', ['token'], [{ client: '*', merchants: ['*'] }]);
   await broker.sandbox.fault({ kind: 'status', status: 503, client_id: 'beta-id' });
   for (let n = 1; n <= 5; n += 1) await broker.token(key, { client: 'beta', merchant_vat: `DK1234567${n}` });
-  await operated.onCall.run('BreakerOpen', [/"state": "open"/, /^401 0\.\d+ \d\.\d+$/m], {
+  await expectRun('BreakerOpen', [/"state": "open"/, /^401 0\.\d+ \d\.\d+$/m], {
     values: { broker: broker.url },
   });
-});
+}, 60_000);
 
 it('UpstreamFailing: what is wrong, in words', async () => {
-  const { onCall, sandbox } = operated;
+  const { sandbox } = operated;
   await sandbox.fault({ kind: 'wrong_vat', merchant_vat: 'DK33333333', times: 1 });
   expect((await operated.token('DK33333333')).status).toBe(502);
   await sandbox.fault({ kind: 'status', status: 503, retry_after: 60, merchant_vat: 'DK44444444', times: 1 });
   expect((await operated.token('DK44444444')).status).toBe(503);
-  await onCall.run('UpstreamFailing', [
+  await expectRun('UpstreamFailing', [
     /^ +\d+ upstream_unavailable: .*503/m,
     /"event":"token_failed".*"upstream_invalid"/,
   ]);
 });
 
 it('NoReplicaReady: the log names the setting, and the change is taken back', async () => {
-  const { onCall, kubernetes } = operated;
+  const { kubernetes } = operated;
   kubernetes.setEnvironment({ LOG_LEVEL: 'nonsense' });
   await kubernetes.untilRolled();
-  await onCall.run('NoReplicaReady', [
+  await expectRun('NoReplicaReady', [
     /"status":"ok"[^]*^200$/m,
     /^token-broker-\S+ +0\/1 +CrashLoopBackOff/m,
     /setting LOG_LEVEL must be/,
     /setting LOG_LEVEL must be/,
     /^1 .*\s+^2 /m,
   ]);
-  await onCall.run('NoReplicaReady', [/rolled back/, /successfully rolled out/]);
+  await expectRun('NoReplicaReady', [/rolled back/, /successfully rolled out/]);
   await kubernetes.untilRolled();
   expect(kubernetes.processes).toHaveLength(2);
   expect(kubernetes.api.list('pods').map(({ status }) => status!['phase'])).toEqual(['Running', 'Running']);
-});
+}, 60_000);
 
 it('OldSecretInUse: the newer one is tested, the older one retired', async () => {
-  const { onCall, sandbox } = operated;
+  const { sandbox } = operated;
   await operated.putClient('older-secret');
   await operated.admin('POST', '/v1/clients/acme/test', {});
   await operated.admin('POST', '/v1/clients/acme/secrets', { client_secret: 'newer-secret' });
   const [newer, older] = await operated.secretsOfAcme(2);
   expect([newer!.in_use, older!.in_use]).toEqual([false, true]);
-  const [shown] = await onCall.run('OldSecretInUse', [/^"acme"$/m]);
+  const [shown] = await expectRun('OldSecretInUse', [/^"acme"$/m]);
   expect(shown).toMatch(new RegExp(`${newer!.fingerprint}.*\n.*${older!.fingerprint}`));
   await sandbox.register('acme-id', 'newer-secret');
-  await onCall.run('OldSecretInUse', [/^\w+ +yes/m, NOTHING, /^name +acme$/m]);
+  await expectRun('OldSecretInUse', [/^\w+ +yes/m, NOTHING, /^name +acme$/m]);
   expect(await operated.secretsOfAcme(1)).toMatchObject([{ fingerprint: newer!.fingerprint, in_use: true }]);
 });
 
 it('AuditLinesLost: whether the disk is full, and what the trail says', async () => {
   const values = { audit: operated.audit };
-  await operated.onCall.run('AuditLinesLost', [NOTHING, /Avail[^]*%/, /^fine: \d+ lines in \d+ chains/m], { values });
+  await expectRun('AuditLinesLost', [NOTHING, /Avail[^]*%/, /^fine: \d+ lines in \d+ chains/m], { values });
 });
 
 it('VaultRecordsLocked: how many, and the seals renewed when the key is back', async () => {
@@ -162,20 +167,20 @@ it('VaultRecordsLocked: how many, and the seals renewed when the key is back', a
   }
   const locked = await another({ VAULT_PATH: path, VAULT_KEYS: next });
   const health = (is: number, outdated: number) => new RegExp(`"locked": ${is},\\s+"outdated": ${outdated}\\b`);
-  await operated.onCall.run('VaultRecordsLocked', [health(1, 0)], { values: { broker: locked.url } });
+  await expectRun('VaultRecordsLocked', [health(1, 0)], { values: { broker: locked.url } });
   await locked.process.stop();
   const opened = await another({ VAULT_PATH: path, VAULT_KEYS: `${next},${old}` });
   const expected = [/^resealed +1$/m, NOTHING, health(0, 0)];
-  await operated.onCall.run('VaultRecordsLocked', expected, { values: { broker: opened.url } });
-});
+  await expectRun('VaultRecordsLocked', expected, { values: { broker: opened.url } });
+}, 60_000);
 
 it('VaultStale: how old the copy is', async () => {
-  await operated.onCall.run('VaultStale', [/"store_up": true,\s+"age_seconds": \d+/]);
+  await expectRun('VaultStale', [/"store_up": true,\s+"age_seconds": \d+/]);
 });
 
 it('Mixed versions: who runs what, and whether somebody has paused it', async () => {
   operated.kubernetes.edit({ paused: true });
-  await operated.onCall.run('Mixed versions', [/^\S+ 0\.\d+\.\d+$/m, /^token-broker-\S+ +1\/1 +Running/m, /^true$/m]);
+  await expectRun('Mixed versions', [/^\S+ 0\.\d+\.\d+$/m, /^token-broker-\S+ +1\/1 +Running/m, /^true$/m]);
 });
 
 it('every command of the page has been run', () => {

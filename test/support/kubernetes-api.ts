@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, request as passOn, type Server, typ
 import type { AddressInfo } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
 
+import { DISCOVERY, KINDS, podTable } from './kubernetes-documents.js';
 import { merged, replaced, type Replacement } from './kubernetes-patch.js';
 
 export const NAMESPACE = 'payments';
@@ -41,15 +42,8 @@ interface Watcher {
   readonly response: ServerResponse;
 }
 
-const KINDS: Readonly<Record<Plural, { group: string; kind: string }>> = {
-  deployments: { group: 'apps/v1', kind: 'Deployment' },
-  replicasets: { group: 'apps/v1', kind: 'ReplicaSet' },
-  pods: { group: 'v1', kind: 'Pod' },
-  secrets: { group: 'v1', kind: 'Secret' },
-};
 /** An empty document: `kubectl` then checks nothing of what it sends. */
 const NO_SCHEMAS = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
-const VERBS = ['create', 'delete', 'get', 'list', 'patch', 'update', 'watch'];
 const OBJECTS = /^\/apis?\/(?:apps\/)?v1\/namespaces\/[^/]+\/(\w+)(?:\/([^/]+))?(?:\/(.+))?$/;
 
 /** As much of Kubernetes' API server as `kubectl` needs for the commands of docs/operations.md: one namespace, in memory,
@@ -136,12 +130,12 @@ export class KubernetesApi {
       return answer(response, this.put(plural, JSON.parse(await bodyOf(request)) as KubeObject), 201);
     }
     if (name === undefined) return this.#serveList(plural, searchParams, request, response);
-    const [, pod, path] = /^proxy(\/.*)$/.exec(rest ?? '') ? [, name.split(':')[0]!, rest!.slice(5)] : [];
-    if (pod !== undefined) return this.#proxy(pod, path!, response);
+    const [, path] = /^proxy(\/.*)$/.exec(rest ?? '') ?? [];
+    if (path !== undefined) return this.#proxy(name.split(':')[0]!, path, response);
     const object = this.find(plural, name);
     if (!object) return fail(response, 404, `${plural} "${name}" not found`);
     if (rest === 'log') return void response.end(logTail(this.runner.log(name), searchParams));
-    switch (request.method) {
+    switch (request.method ?? 'GET') {
       case 'DELETE':
         answer(response, object);
         return this.runner.deleted(name);
@@ -174,7 +168,8 @@ export class KubernetesApi {
     // What has changed between the list and this, if anything.
     const since = Number(query.get('resourceVersion') ?? 0);
     for (const object of this.list(plural).filter(fits)) {
-      if (Number(object.metadata['resourceVersion']) > since) this.#tell(plural, 'MODIFIED', object);
+      if (Number(object.metadata['resourceVersion']) <= since) continue;
+      response.write(`${JSON.stringify({ type: 'MODIFIED', object })}\n`);
     }
   }
 
@@ -199,25 +194,6 @@ afterAll(() => {
   }
 });
 
-const DISCOVERY: Readonly<Record<string, object>> = {
-  '/version': { major: '1', minor: '32', gitVersion: 'v1.32.0' },
-  '/api': { kind: 'APIVersions', versions: ['v1'] },
-  '/apis': {
-    kind: 'APIGroupList',
-    apiVersion: 'v1',
-    groups: [{ name: 'apps', versions: [{ groupVersion: 'apps/v1', version: 'v1' }] }],
-  },
-  '/api/v1': resources('v1'),
-  '/apis/apps/v1': resources('apps/v1'),
-};
-
-function resources(groupVersion: string): object {
-  const listed = Object.entries(KINDS)
-    .filter(([, { group }]) => group === groupVersion)
-    .map(([name, { kind }]) => ({ name, singularName: kind.toLowerCase(), namespaced: true, kind, verbs: VERBS }));
-  return { kind: 'APIResourceList', apiVersion: 'v1', groupVersion, resources: listed };
-}
-
 function isPlural(text: string | undefined): text is Plural {
   return text !== undefined && text in KINDS;
 }
@@ -229,25 +205,6 @@ function fitting(query: URLSearchParams): (object: KubeObject) => boolean {
   return ({ metadata }) =>
     (name === undefined || metadata.name === name) &&
     wanted.every((each) => metadata.labels?.[each.split('=')[0]!] === each.split('=')[1]);
-}
-
-/** What `kubectl get pods` shows. */
-function podTable(pods: readonly KubeObject[]): object {
-  const columns = ['Name', 'Ready', 'Status', 'Restarts', 'Image'];
-  return {
-    apiVersion: 'meta.k8s.io/v1',
-    kind: 'Table',
-    columnDefinitions: columns.map((name) => ({ name, type: 'string', priority: name === 'Image' ? 1 : 0 })),
-    rows: pods.map(({ metadata, spec, status }) => ({
-      cells: [metadata.name, status?.['ready'], status?.['phase'], '0', imageOf(spec)],
-      object: { apiVersion: 'meta.k8s.io/v1', kind: 'PartialObjectMetadata', metadata },
-    })),
-  };
-}
-
-export function imageOf(spec: Fields | undefined): string {
-  const [container] = (spec?.['containers'] ?? []) as { image?: string }[];
-  return container?.image ?? '';
 }
 
 function logTail(log: string, query: URLSearchParams): string {

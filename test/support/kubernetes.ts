@@ -85,7 +85,7 @@ export class Kubernetes implements Runner {
 
   /** The Service's address: any replica. */
   get url(): string {
-    return `http://127.0.0.1:${(this.#service?.address() as AddressInfo).port}`;
+    return `http://127.0.0.1:${(this.#service!.address() as AddressInfo).port}`;
   }
 
   get deployment(): KubeObject {
@@ -252,8 +252,11 @@ export class Kubernetes implements Runner {
     const service = createServer((client) => {
       const ready = this.processes;
       const target = ready[(this.#turn += 1) % ready.length];
-      const server = target ? connect(Number(new URL(target.url).port), '127.0.0.1') : undefined;
-      if (!server) return void client.destroy();
+      if (!target) {
+        client.destroy();
+        return;
+      }
+      const server = connect(Number(new URL(target.url).port), '127.0.0.1');
       for (const [side, other] of [[client, server] as const, [server, client] as const]) {
         side.pipe(other);
         side.on('error', () => {});

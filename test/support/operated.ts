@@ -27,14 +27,15 @@ export class Operated {
   readonly audit = join(aFolder(), 'audit.jsonl');
   #kubernetes: Kubernetes | undefined;
   #onCall: OnCall | undefined;
-  #shopKey = '';
+  /** A caller key for all tokens. */
+  shopKey = '';
 
   private constructor(
     readonly sandbox: RunningSandbox,
     /** With a password. */
     public redis: RunningRedis,
     readonly redisPassword: string,
-    readonly adminKey: string,
+    public adminKey: string,
     readonly vaultKeys: string,
   ) {}
 
@@ -60,7 +61,7 @@ export class Operated {
     operated.onCall.write('redis.password', redisPassword);
     await operated.putClient('first-secret');
     await operated.admin('PUT', '/v1/callers/shop', { roles: ['token'], grants: [{ client: '*', merchants: ['*'] }] });
-    operated.#shopKey = String((await operated.admin('POST', '/v1/callers/shop/keys', {})).json['key']);
+    operated.shopKey = String((await operated.admin('POST', '/v1/callers/shop/keys', {})).json['key']);
     await operated.untilServed();
     return operated;
   }
@@ -104,7 +105,7 @@ export class Operated {
 
   /** What the shop gets. */
   token(merchant_vat = 'DK90000028', url = this.kubernetes.url): Promise<Answer> {
-    return callJson('POST', `${url}/v1/tokens`, { client: 'acme', merchant_vat }, bearer(this.#shopKey));
+    return callJson('POST', `${url}/v1/tokens`, { client: 'acme', merchant_vat }, bearer(this.shopKey));
   }
 
   /** Makes `acme` have this secret alone, here and at MobilePay. */
@@ -128,7 +129,9 @@ export class Operated {
 
   /** Waits until each replica says so of a part of its health. */
   async untilHealth(part: string, holds: (facts: Record<string, unknown>) => boolean): Promise<void> {
-    await this.#untilEach('/health', ({ details }) => holds((details as Record<string, Record<string, unknown>>)[part]!));
+    await this.#untilEach('/health', ({ details }) =>
+      holds((details as Record<string, Record<string, unknown>>)[part]!),
+    );
   }
 
   /** Waits until every replica answers so: news take a moment. */
