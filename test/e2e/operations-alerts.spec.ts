@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { FileVaultStore, KeyRing, replaceClient, Secret, Vault } from '#vault';
@@ -6,6 +6,7 @@ import { FileVaultStore, KeyRing, replaceClient, Secret, Vault } from '#vault';
 import { RunningBroker } from '../support/broker.js';
 import { aFolder } from '../support/folder.js';
 import type { OnCall } from '../support/on-call.js';
+import { eventually } from '../support/processes.js';
 import { Operated, ZIP_PASSWORD } from '../support/operated.js';
 
 const TYPED = { 'Password of the archive: ': ZIP_PASSWORD };
@@ -165,13 +166,15 @@ it('VaultRecordsLocked: how many, and the seals renewed when the key is back', a
     const client = { name, environment: 'production', clientId: `${name}-id`, clientSecret: new Secret('a') } as const;
     await vault.changeClient(name, (current, at) => replaceClient(current, client, at));
   }
-  const locked = await another({ VAULT_PATH: path, VAULT_KEYS: next });
-  const health = (is: number, outdated: number) => new RegExp(`"locked": ${is},\\s+"outdated": ${outdated}\\b`);
-  await expectRun('VaultRecordsLocked', [health(1, 0)], { values: { broker: locked.url } });
-  await locked.process.stop();
-  const opened = await another({ VAULT_PATH: path, VAULT_KEYS: `${next},${old}` });
-  const expected = [/^resealed +1$/m, NOTHING, health(0, 0)];
-  await expectRun('VaultRecordsLocked', expected, { values: { broker: opened.url } });
+  const ring = join(aFolder(), 'vault-keys');
+  writeFileSync(ring, next);
+  const broker = await another({ VAULT_PATH: path, VAULT_KEYS_FILE: ring });
+  const values = { broker: broker.url };
+  const health = (locked: number, outdated: number) => new RegExp(`"locked": ${locked},\\s+"outdated": ${outdated}\\b`);
+  await expectRun('VaultRecordsLocked', [health(1, 0)], { values });
+  writeFileSync(ring, `${next},${old}`);
+  await eventually(() => broker.process.output().includes('settings_reloaded') || undefined);
+  await expectRun('VaultRecordsLocked', [/^resealed +1$/m, NOTHING, health(0, 0)], { values });
 }, 60_000);
 
 it('VaultStale: how old the copy is', async () => {
