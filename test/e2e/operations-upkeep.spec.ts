@@ -220,7 +220,7 @@ describe('Rotation', () => {
     const before = kubernetes.processes;
     const untilTaken = (ids: string[]) =>
       eventually(
-        () => before.every(({ output }) => output().includes(`"master_keys":${JSON.stringify(ids)}`)) || undefined,
+        () => before.every((each) => each.output().includes(`"master_keys":${JSON.stringify(ids)}`)) || undefined,
         10_000,
       );
     const replaced = /secret\/token-broker replaced/;
