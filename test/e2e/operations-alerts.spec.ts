@@ -137,10 +137,12 @@ it('NoReplicaReady: the log names the setting, and the change is taken back', as
 }, 60_000);
 
 it('OldSecretInUse: the newer one is tested, the older one retired', async () => {
-  const { sandbox } = operated;
-  await operated.putClient('older-secret');
-  await operated.admin('POST', '/v1/clients/acme/test', {});
-  await operated.admin('POST', '/v1/clients/acme/secrets', { client_secret: 'newer-secret' });
+  const { sandbox, kubernetes } = operated;
+  // All at one replica: the others hear of it a moment later.
+  const { url } = kubernetes.processes[0]!;
+  await operated.putClient('older-secret', url);
+  await operated.admin('POST', '/v1/clients/acme/test', {}, url);
+  await operated.admin('POST', '/v1/clients/acme/secrets', { client_secret: 'newer-secret' }, url);
   const [newer, older] = await operated.secretsOfAcme(2);
   expect([newer!.in_use, older!.in_use]).toEqual([false, true]);
   const [shown] = await expectRun('OldSecretInUse', [/^"acme"$/m]);
@@ -184,6 +186,7 @@ it('VaultStale: how old the copy is', async () => {
 it('Mixed versions: who runs what, and whether somebody has paused it', async () => {
   operated.kubernetes.edit({ paused: true });
   await expectRun('Mixed versions', [/^\S+ 0\.\d+\.\d+$/m, /^token-broker-\S+ +1\/1 +Running/m, /^true$/m]);
+  await expectRun('Mixed versions', [/^0$/m]);
 });
 
 it('every command of the page has been run', () => {

@@ -294,6 +294,7 @@ it('Rollback: every replica is as before', async () => {
   await kubernetes.untilRolled();
   expect(imagesOfPods()).toEqual(['token-broker:0.1.0', 'token-broker:0.1.0']);
   await operated.untilServed();
+  await expectRun('Rollback', [/^OK$/m]);
 }, 60_000);
 
 it('every command of this part has been run', () => {

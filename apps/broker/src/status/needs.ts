@@ -171,7 +171,7 @@ function locked({ replicas }: NeedFacts): Need[] {
   if (!blind) return [];
   const detail =
     `${count(blind.most, 'record')} of the vault cannot be opened by ${blind.who}: the master key that sealed them is missing. Put ` +
-    'it back into VAULT_KEYS and restart, or restore a backup; until then those clients get no token.';
+    'it back into VAULT_KEYS, or restore a backup; until then those clients get no token.';
   return [need('vault_locked', 'critical', { detail })];
 }
 
