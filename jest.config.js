@@ -49,6 +49,7 @@ export default {
     project('browser', '<rootDir>/test/browser/**/*.spec.ts'),
     project('faults', '<rootDir>/test/faults/*.spec.ts'),
     project('faults-slow', '<rootDir>/test/faults/slow/*.spec.ts'),
+    project('release', '<rootDir>/test/release/*.spec.ts'),
     project('fuzz', '<rootDir>/test/fuzz/*.spec.ts'),
     project('soak', '<rootDir>/test/soak/*.spec.ts'),
   ],

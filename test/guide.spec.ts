@@ -32,7 +32,7 @@ it('every block of commands belongs to a part, and every part has a test that ru
   const all = pages.flatMap(blocksOf).filter(({ language }) => language === 'sh');
   const place = ({ page, line }: Block) => `${page}:${line}`;
   expect(blocks.map(place).toSorted()).toEqual(all.map(place).toSorted());
-  for (const part of parts) expect(existsSync(join(root, `test/e2e/operations-${part}.spec.ts`))).toBe(true);
+  for (const part of parts) expect(existsSync(join(root, `test/release/operations-${part}.spec.ts`))).toBe(true);
 });
 
 it('what stands in a block is commands, or a manifest', () => {

@@ -65,7 +65,7 @@ export async function run(): Promise<void> {
     await stopped;
     await drain(app, config, log);
     // A call to MobilePay that nobody waits for any more would keep the process for as long as it takes.
-    process.exit(0);
+    setTimeout(() => process.exit(0), app.get(Drain).leftMs).unref();
   } catch (error) {
     process.stderr.write(`${reasonOf(error)}\n`);
     // Not just the exit code: connections to Redis that are open by now would keep the process alive.
@@ -125,7 +125,10 @@ async function drain(app: NestFastifyApplication, config: BrokerConfig, log: Pin
     for (const socket of app.get(Drain).sockets) socket.destroy();
   }, config.shutdownTimeoutMs);
   // A connection whose answer was under way is kept alive after it, and nobody else closes it.
-  const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MS);
+  const sweep = setInterval(() => {
+    server.closeIdleConnections();
+    app.get(Drain).closeUnused();
+  }, SWEEP_MS);
   await app.close();
   clearInterval(sweep);
   clearTimeout(cut);

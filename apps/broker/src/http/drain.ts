@@ -4,10 +4,14 @@ import { Injectable } from '@nestjs/common';
 
 import { systemClock } from '../config/system-clock.js';
 
+/** How long a request may be on its way over a new connection, in ms. */
+const FIRST_BYTE_MS = 1_000;
+
 /** Whether the broker still takes traffic, and over which connections. */
 @Injectable()
 export class Drain {
-  readonly #sockets = new Set<Socket>();
+  /** And since when they are open. */
+  readonly #sockets = new Map<Socket, number>();
   readonly #listeners = new Set<() => void>();
   #draining = false;
   #endsAtMs = Infinity;
@@ -18,7 +22,7 @@ export class Drain {
 
   /** All open connections, those in their handshake included. */
   get sockets(): Iterable<Socket> {
-    return this.#sockets;
+    return this.#sockets.keys();
   }
 
   /** Until everything must have ended, in ms: Infinity until `endWithin` is called, and never below 0. */
@@ -41,7 +45,13 @@ export class Drain {
   }
 
   keep(socket: Socket): void {
-    this.#sockets.add(socket);
+    this.#sockets.set(socket, systemClock.now());
     socket.once('close', () => this.#sockets.delete(socket));
+  }
+
+  /** Closes connections over which nothing ever came, as those of a pool: Node takes them for busy. */
+  closeUnused(): void {
+    const newestMs = systemClock.now() - FIRST_BYTE_MS;
+    for (const [socket, sinceMs] of this.#sockets) if (socket.bytesRead === 0 && sinceMs < newestMs) socket.destroy();
   }
 }
