@@ -9,6 +9,9 @@ import { type AuditSink, codeOf, pause, type TrailEnd, WriteError, writeWhole } 
 
 /** The longest that another process is waited for that writes its line, in ms. That takes microseconds. */
 const LOCK_WAIT_MS = 50;
+/** The same at the start, when nobody is kept waiting: a chain that begins behind a line that is not the last one any more
+ *  looks as if something were missing. */
+const FIRST_LOCK_WAIT_MS = 2_000;
 /** How much of the end is read to find the last whole line. */
 const END_BYTES = 262_144;
 const LINE_BREAK = 0x0a;
@@ -30,7 +33,7 @@ export class AuditFile implements AuditSink {
     this.#append((size) => {
       const { lastHash, torn } = this.#end(size);
       return [torn, make({ lastHash, torn })];
-    });
+    }, FIRST_LOCK_WAIT_MS);
   }
 
   append(make: (torn: string | undefined) => string): void {
@@ -49,8 +52,8 @@ export class AuditFile implements AuditSink {
     if (named?.ino !== ours.ino || named.dev !== ours.dev) this.#reopen();
   }
 
-  #append(make: (size: number) => [torn: string | undefined, line: string]): void {
-    const isOurs = this.#lock();
+  #append(make: (size: number) => [torn: string | undefined, line: string], waitMs = LOCK_WAIT_MS): void {
+    const isOurs = this.#lock(waitMs);
     try {
       const { size } = fstatSync(this.#fd);
       const [torn, line] = make(size);
@@ -89,8 +92,8 @@ export class AuditFile implements AuditSink {
     this.#endedAt = -1;
   }
 
-  #lock(): boolean {
-    const giveUpAtMs = performance.now() + LOCK_WAIT_MS;
+  #lock(waitMs: number): boolean {
+    const giveUpAtMs = performance.now() + waitMs;
     try {
       while (!tryLock(this.#fd)) {
         if (performance.now() >= giveUpAtMs) return false;
