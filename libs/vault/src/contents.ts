@@ -92,8 +92,8 @@ export function isSame(a: Contents, b: Contents): boolean {
   const versions = ({ client, caller, locked, newer, outdated }: Contents) => [
     ...[...client].map(([name, { version }]) => `client ${name} ${version}`),
     ...[...caller].map(([name, { version }]) => `caller ${name} ${version}`),
-    ...locked.keys(),
-    ...newer.keys(),
+    ...[...locked.keys()].map((name) => `locked ${name}`),
+    ...[...newer.keys()].map((name) => `newer ${name}`),
     ...[...outdated].map((name) => `outdated ${name}`),
   ];
   return JSON.stringify(versions(a).toSorted()) === JSON.stringify(versions(b).toSorted());

@@ -26,6 +26,7 @@ let trail: Reloaded[];
 /** What was taken over, in its order. */
 let taken: BrokerConfig[];
 let refusal: ConfigError | undefined;
+let defect: TypeError | undefined;
 let reload: SettingsReload;
 
 beforeEach(() => {
@@ -33,7 +34,7 @@ beforeEach(() => {
   performance.now = () => nowMs;
   const line = (message: Record<string, unknown>) => void logged.push(message);
   Logger.overrideLogger({ log: line, warn: line, error: line });
-  [logged, trail, taken, refusal] = [[], [], [], undefined];
+  [logged, trail, taken, refusal, defect] = [[], [], [], undefined, undefined];
   path = join(aFolder(), 'settings');
   write('LOG_LEVEL=warn');
   const given = new GivenSettings({ SETTINGS_FILE: path });
@@ -46,6 +47,7 @@ beforeEach(() => {
     settings: ['VAULT_KEYS'],
     take: async (config) => {
       if (refusal) throw refusal;
+      if (defect) throw defect;
       taken.push(config);
     },
   };
@@ -195,4 +197,17 @@ it('heeds a signal until it is stopped', () => {
   expect(heeding).toBeGreaterThan(0);
   reload.onApplicationShutdown();
   expect(process.listenerCount('SIGHUP')).toBe(heeding - 1);
+});
+
+it('a defect in the middle of it is a failure that is seen and tried again', async () => {
+  await looks();
+  defect = new TypeError('a defect');
+  write(`VAULT_KEYS=${first},${KeyRing.generate('second')}`, 'LOG_LEVEL=warn', 'RATE_LIMIT_PER_KEY=9');
+  await looks(1);
+  await expect(reload.work('file')).rejects.toThrow('a defect');
+  expect([reload.failing, taken]).toEqual([true, []]);
+  defect = undefined;
+  nowMs += RETRIED_AFTER_MS;
+  await looks(1);
+  expect([reload.failing, taken.length]).toEqual([false, 2]);
 });

@@ -122,8 +122,9 @@ export class SettingsReload implements OnApplicationShutdown {
         [...changed].filter((name) => !taken.includes(name)),
       );
     } catch (error) {
-      if (!(error instanceof ConfigError)) throw error;
-      this.#refuse(by, error.problems.join('; '));
+      const isMistake = error instanceof ConfigError;
+      this.#refuse(by, isMistake ? error.problems.join('; ') : 'a defect of the broker: see internal_error');
+      if (!isMistake) throw error;
     }
   }
 
