@@ -30,6 +30,7 @@ let replicas: Replicas;
 let nginx: RunningNginx;
 let client: string;
 let load: Load;
+let loadedSinceMs: number;
 /** Of all requests, how many have been looked at. */
 let judged = 0;
 
@@ -48,6 +49,7 @@ beforeAll(async () => {
   client = replicas.aClient();
   nginx = await RunningNginx.balance(ports.slice(0, REPLICAS));
   load = new Load(REQUESTS_PER_SECOND, `${nginx.url}/v1/tokens`, headers(), (n) => bodyOf(vatOf(n)));
+  loadedSinceMs = performance.now();
   await sleep(2_000);
 }, 60_000);
 
@@ -101,7 +103,7 @@ describe(`${REPLICAS} replicas behind nginx under ${REQUESTS_PER_SECOND} request
   }, 60_000);
 
   it('none of it cost a call more', async () => {
-    await sleep(Math.max(0, 2 * LIFE_SECONDS * 1_000 - performance.now()));
+    await sleep(Math.max(0, loadedSinceMs + 2 * LIFE_SECONDS * 1_000 - performance.now()));
     await expectOneCallPerCycle();
   }, 60_000);
 
