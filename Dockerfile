@@ -16,7 +16,7 @@ WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --no-audit --no-fund
 COPY nest-cli.json tsconfig.json ./
-COPY scripts/build-dashboard.mjs scripts/
+COPY scripts/build-dashboard.mjs scripts/bundle-broker.mjs scripts/
 COPY apps apps
 COPY libs libs
 RUN npm run build

@@ -6,5 +6,6 @@ process.stdout.write('Building …\n');
 const nest = createRequire(import.meta.url).resolve('@nestjs/cli/bin/nest.js');
 const { status } = spawnSync(process.execPath, [nest, 'build', '--all'], { stdio: ['ignore', 'ignore', 'inherit'] });
 if (status !== 0) process.exit(status ?? 1);
+await import('./bundle-broker.mjs');
 await import('./build-dashboard.mjs');
 await import('../dist/apps/demo/src/main.js');

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -37,5 +38,6 @@ export function otherVersion(version: string, formats: OtherFormats): string {
     code = code.replace(place, JSON.stringify(format));
   }
   writeFileSync(path, code);
+  execFileSync(process.execPath, [join(root, 'scripts/bundle-broker.mjs'), folder]);
   return folder;
 }
