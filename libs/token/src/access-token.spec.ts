@@ -10,3 +10,8 @@ it('prints as its fingerprint however it is printed', () => {
   }
   expect(token.reveal()).toBe('canary-token');
 });
+
+it.each(['aB3.-_~+/=', 'a "quoted" \\ one', 'with a \n line', 'ø'])('reveals %j as it is, and as JSON', (value) => {
+  const token = new AccessToken(value, 'Bearer', undefined);
+  expect([token.reveal(), token.revealJson()]).toEqual([value, JSON.stringify(value)]);
+});

@@ -9,9 +9,11 @@ export function tokenIdOf(accessToken: string): string {
   return hash('sha256', accessToken, 'buffer').toString('base64url', 0, 12);
 }
 
-/** A bearer token. Prints as its fingerprint; the value leaves only through `reveal()`. */
+/** A bearer token. Prints as its fingerprint; the value leaves only through `reveal()` and `revealJson()`. */
 export class AccessToken {
   readonly #value: string;
+  /** Whether it is the same in JSON: found out once, as that takes as long as an answer. */
+  readonly #isPlain: boolean;
   readonly tokenId: string;
 
   constructor(
@@ -22,11 +24,17 @@ export class AccessToken {
     readonly scope: string | undefined,
   ) {
     this.#value = value;
+    this.#isPlain = JSON.stringify(value) === `"${value}"`;
     this.tokenId = tokenIdOf(value);
   }
 
   reveal(): string {
     return this.#value;
+  }
+
+  /** As a string of JSON, with its quotes. */
+  revealJson(): string {
+    return this.#isPlain ? `"${this.#value}"` : JSON.stringify(this.#value);
   }
 
   toString(): string {

@@ -25,6 +25,6 @@ export class OAuthController {
   async token(@Req() request: OAuthRequest, @Body() form: URLSearchParams) {
     const { merchantVat, scope } = readGrantRequest(form);
     const key = this.keys.find(request.caller, request.oauthClient, merchantVat, scope);
-    return oauthAnswer(key, await this.tokens.get(request, key, 0));
+    return oauthAnswer(await this.tokens.get(request, key, 0));
   }
 }

@@ -74,7 +74,7 @@ export class QuickTokens {
     const { merchantVat, scope } = readGrantRequest(form);
     const key = this.keys.find(caller, presented.client, merchantVat, scope);
     const held = this.#give(request, caller, key, 0);
-    return held && oauthAnswer(key, held);
+    return held && oauthAnswer(held);
   }
 
   #give({ socket }: IncomingMessage, caller: Caller, key: TokenKey, minValidityMs: number): HeldToken | undefined {
