@@ -1,11 +1,11 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { aCertificate } from '../../../../test/support/certificates.js';
-import { aFolder } from '../../../../test/support/folder.js';
-import { RunningIssuer } from '../../../../test/support/jwt-issuer.js';
-import type { JwtIssuerConfig } from '../config/broker-config.js';
-import { fetchJwks } from './jwks-fetch.js';
+import { aCertificate } from '../support/certificates.js';
+import { aFolder } from '../support/folder.js';
+import { RunningIssuer } from '../support/jwt-issuer.js';
+import type { JwtIssuerConfig } from '../../apps/broker/src/config/broker-config.js';
+import { fetchJwks } from '../../apps/broker/src/access/jwks-fetch.js';
 
 function fetchFrom({ url }: RunningIssuer, more: Partial<JwtIssuerConfig> = {}, limitMs = 3_000): Promise<string> {
   const config = { jwksUrl: url, ...more } as Partial<JwtIssuerConfig> as JwtIssuerConfig;

@@ -4,12 +4,12 @@ import { connect } from 'node:net';
 
 import { KeyRing } from '#vault';
 
-import { eventually } from '../../../../test/support/processes.js';
-import { readConfig } from '../config/read-config.js';
-import { createFastify } from './fastify.js';
-import { Front } from './front.js';
-import { ProblemFilter } from './problem.filter.js';
-import { Routes } from './routes.js';
+import { eventually } from '../support/processes.js';
+import { readConfig } from '../../apps/broker/src/config/read-config.js';
+import { createFastify } from '../../apps/broker/src/http/fastify.js';
+import { Front } from '../../apps/broker/src/http/front.js';
+import { ProblemFilter } from '../../apps/broker/src/http/problem.filter.js';
+import { Routes } from '../../apps/broker/src/http/routes.js';
 
 it('a connection whose client does not read its answers is closed', async () => {
   const env = {

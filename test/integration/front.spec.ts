@@ -1,8 +1,8 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 
-import { eventually } from '../../../../test/support/processes.js';
-import { Front } from './front.js';
+import { eventually } from '../support/processes.js';
+import { Front } from '../../apps/broker/src/http/front.js';
 
 const HEADERS = { 'x-frame-options': 'DENY' };
 let server: Server;

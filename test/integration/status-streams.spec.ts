@@ -5,12 +5,12 @@ import fastify, { type FastifyInstance } from 'fastify';
 
 import type { StatusNow } from '#cluster';
 
-import { eventually } from '../../../../test/support/processes.js';
-import { Drain } from '../http/drain.js';
-import { EventTail } from './event-tail.js';
-import type { Reporter } from './reporter.js';
-import type { StatusBoard } from './status-board.js';
-import { StatusStreams } from './status-streams.js';
+import { eventually } from '../support/processes.js';
+import { Drain } from '../../apps/broker/src/http/drain.js';
+import { EventTail } from '../../apps/broker/src/status/event-tail.js';
+import type { Reporter } from '../../apps/broker/src/status/reporter.js';
+import type { StatusBoard } from '../../apps/broker/src/status/status-board.js';
+import { StatusStreams } from '../../apps/broker/src/status/status-streams.js';
 
 let app: FastifyInstance;
 let socket: Socket;

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 
 import { readArchive, type VaultError } from '#vault';
 
-const fixture = (name: string) => readFile(new URL(`../../../test/fixtures/${name}.zip`, import.meta.url));
+const fixture = (name: string) => readFile(new URL(`../fixtures/${name}.zip`, import.meta.url));
 const password = 'fixture-password';
 const pair = { clientId: 'fixture-client', clientSecret: 'fixture+secret/%:not-real==' };
 
