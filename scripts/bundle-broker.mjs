@@ -1,17 +1,13 @@
 /** Bundles what the broker is built of, and its packages, into `dist/apps/broker/broker.cjs`, which `main.js` runs: one file
  *  is read and compiled in half the time that 1,400 take (`docs/adr/0021-the-broker-starts-from-one-file.md`).
  *
- *      node scripts/bundle-broker.mjs [folder]
- *
- *  The folder holds `dist`; this project's by default. */
+ *      node scripts/bundle-broker.mjs [folder] */
 import { readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 
 import { build } from 'esbuild';
 
 const root = join(import.meta.dirname, '..');
-const dist = join(resolve(process.argv[2] ?? root), 'dist/');
-const outfile = join(dist, 'apps/broker/broker.cjs');
 const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
 
 /** They look for files beside themselves: a native binding, a worker. */
@@ -36,32 +32,42 @@ function packageOf(path) {
 }
 
 /** What a file of ours looks for beside itself still lies there, and not beside the bundle. */
-const ownPlaces = {
-  name: 'own places',
-  setup({ onLoad }) {
-    onLoad({ filter: /\.js$/ }, ({ path }) => {
-      if (!path.startsWith(dist)) return undefined;
-      const there = (place) => `require('node:path').join(__dirname, '${relative(dirname(outfile), place)}')`;
-      const contents = readFileSync(path, 'utf8')
-        .replaceAll('import.meta.dirname', there(dirname(path)))
-        .replaceAll('import.meta.url', `require('node:url').pathToFileURL(${there(path)}).href`);
-      return { contents };
-    });
-  },
-};
+function ownPlaces(dist, outfile) {
+  return {
+    name: 'own places',
+    setup({ onLoad }) {
+      onLoad({ filter: /\.js$/ }, ({ path }) => {
+        if (!path.startsWith(dist)) return undefined;
+        const there = (place) => `require('node:path').join(__dirname, '${relative(dirname(outfile), place)}')`;
+        const contents = readFileSync(path, 'utf8')
+          .replaceAll('import.meta.dirname', there(dirname(path)))
+          .replaceAll('import.meta.url', `require('node:url').pathToFileURL(${there(path)}).href`);
+        return { contents };
+      });
+    },
+  };
+}
 
-await build({
-  entryPoints: [join(dist, 'apps/broker/src/broker.js')],
-  outfile,
-  bundle: true,
-  platform: 'node',
-  format: 'cjs',
-  target: 'node20.19',
-  // What Nest logs, stacks and profiles show are names of classes and functions.
-  keepNames: true,
-  external: STAY_FILES,
-  banner: { js: "const bundleUrl = require('node:url').pathToFileURL(__filename).href;" },
-  define: { 'import.meta.url': 'bundleUrl', 'import.meta.resolve': 'require.resolve' },
-  plugins: [shippedOnly, ownPlaces],
-  logLevel: 'warning',
-});
+/** @param folder in which `dist` is; this project's by default */
+export async function bundleBroker(folder = root) {
+  const dist = join(resolve(folder), 'dist/');
+  const outfile = join(dist, 'apps/broker/broker.cjs');
+  await build({
+    absWorkingDir: resolve(folder),
+    entryPoints: [join(dist, 'apps/broker/src/broker.js')],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'cjs',
+    target: 'node20.19',
+    // What Nest logs, stacks and profiles show are names of classes and functions.
+    keepNames: true,
+    external: STAY_FILES,
+    banner: { js: "const bundleUrl = require('node:url').pathToFileURL(__filename).href;" },
+    define: { 'import.meta.url': 'bundleUrl', 'import.meta.resolve': 'require.resolve' },
+    plugins: [shippedOnly, ownPlaces(dist, outfile)],
+    logLevel: 'warning',
+  });
+}
+
+if (process.argv[1] === import.meta.filename) await bundleBroker(process.argv[2]);
