@@ -13,6 +13,8 @@ const TOP = 40;
 /** Less than this share of the time is not drawn. */
 const LEAST = 0.003;
 const CHARACTER = 6.1;
+const BUNDLE = 'dist/apps/broker/broker.cjs';
+let bundled;
 /** Whose code it is, by the beginning of its file. The first that fits. */
 const ROOMS = [
   { name: 'broker', starts: ['apps/', 'libs/'], colour: '#ffb77c' },
@@ -41,7 +43,7 @@ export function readProfile({ nodes, samples, timeDeltas, startTime }, { fromUs 
     for (const child of (node.children ?? []).map((id) => byId.get(id))) {
       const name = child.callFrame.functionName || '(anonymous)';
       if (name === '(idle)') continue;
-      const file = projectPath(child.callFrame.url);
+      const file = fileOf(child.callFrame);
       const key = `${name} ${file}`;
       let merged = into.children.get(key);
       if (!merged) into.children.set(key, (merged = frame(name, file)));
@@ -125,6 +127,21 @@ function legend() {
 
 function roomOf(file) {
   return ROOMS.find(({ starts }) => starts.some((start) => file.startsWith(start)));
+}
+
+/** What the broker runs is a bundle, in which a comment stands above each file. */
+function fileOf({ url, lineNumber }) {
+  if (!url.endsWith(BUNDLE)) return projectPath(url);
+  bundled ??= piecesOf(readFileSync(join(import.meta.dirname, '..', BUNDLE), 'utf8'));
+  const path = bundled.findLast(({ line }) => line <= lineNumber)?.path ?? BUNDLE;
+  return projectPath(`${ROOT}/${path}`);
+}
+
+function piecesOf(text) {
+  return text.split('\n').flatMap((content, line) => {
+    const path = /^\s*\/\/ ((?:node_modules|dist)\/\S+)$/.exec(content)?.[1];
+    return path === undefined ? [] : [{ line, path }];
+  });
 }
 
 /** As the file is called in the project, wherever that stands; TypeScript by its source. */

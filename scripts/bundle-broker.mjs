@@ -2,10 +2,10 @@
  *  is read and compiled in half the time that 1,400 take (`docs/adr/0021-the-broker-starts-from-one-file.md`).
  *
  *      node scripts/bundle-broker.mjs [folder] */
-import { readFileSync } from 'node:fs';
-import { dirname, join, relative, resolve } from 'node:path';
+import { readFileSync, realpathSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
 
-import { build } from 'esbuild';
+import { build, stop } from 'esbuild';
 
 const root = join(import.meta.dirname, '..');
 const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
@@ -13,7 +13,8 @@ const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'u
 /** They look for files beside themselves: a native binding, a worker. */
 const STAY_FILES = ['fs-native-extensions', 'pino', 'pino-pretty'];
 
-/** Nest tries packages that nobody need have. Those that are not shipped stay out, though a tool may have brought them. */
+/** Nest tries packages that nobody need have. Those that are not shipped stay out, though a tool may have brought them.
+ *  What is imported outright must be shipped. */
 const shippedOnly = {
   name: 'shipped only',
   setup({ onResolve, resolve: find }) {
@@ -21,7 +22,9 @@ const shippedOnly = {
       if (pluginData === shippedOnly) return undefined;
       const found = await find(path, { ...from, pluginData: shippedOnly });
       const { dev, optional, devOptional } = packages[packageOf(found.path)] ?? {};
-      return found.errors.length > 0 || dev || optional || devOptional ? { path, external: true } : found;
+      if (found.errors.length === 0 && !dev && !optional && !devOptional) return found;
+      if (from.kind !== 'import-statement') return { path, external: true };
+      return { errors: [{ text: `${path}, which ${from.importer} imports, is not among the dependencies` }] };
     });
   },
 };
@@ -50,24 +53,28 @@ function ownPlaces(dist, outfile) {
 
 /** @param folder in which `dist` is; this project's by default */
 export async function bundleBroker(folder = root) {
-  const dist = join(resolve(folder), 'dist/');
+  const home = realpathSync(folder);
+  const dist = join(home, 'dist/');
   const outfile = join(dist, 'apps/broker/broker.cjs');
   await build({
-    absWorkingDir: resolve(folder),
+    absWorkingDir: home,
     entryPoints: [join(dist, 'apps/broker/src/broker.js')],
     outfile,
     bundle: true,
     platform: 'node',
     format: 'cjs',
     target: 'node20.19',
-    // What Nest logs, stacks and profiles show are names of classes and functions.
+    // What Nest logs and stacks show are names of classes and functions.
     keepNames: true,
     external: STAY_FILES,
-    banner: { js: "const bundleUrl = require('node:url').pathToFileURL(__filename).href;" },
+    // Modules of ES are strict, and only the first words of a script can say so.
+    banner: { js: "'use strict'; const bundleUrl = require('node:url').pathToFileURL(__filename).href;" },
     define: { 'import.meta.url': 'bundleUrl', 'import.meta.resolve': 'require.resolve' },
     plugins: [shippedOnly, ownPlaces(dist, outfile)],
     logLevel: 'warning',
   });
+  // Its process would live on beside the demo.
+  await stop();
 }
 
 if (process.argv[1] === import.meta.filename) await bundleBroker(process.argv[2]);

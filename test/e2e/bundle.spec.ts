@@ -47,3 +47,9 @@ it('leaves outside what looks for files beside itself', () => {
   expect(bundle).toMatch(/require\("fs-native-extensions"\)/);
   expect(bundle).toMatch(/require\("pino"\)/);
 });
+
+it('is strict, as modules are, and knows where it is', () => {
+  expect(bundle).toMatch(/^'use strict';/);
+  // What esbuild puts in the place of a member of import.meta that it does not know; in Terminus' check of gRPC.
+  expect(bundle.match(/\bimport_meta\d*\.\w+/g)).toEqual(['import_meta.dirname']);
+});

@@ -211,10 +211,10 @@ it('500 slow connections keep nobody from an answer, and all are closed', async 
     trickle(connection, `${GET}X-Slow: ${'a'.repeat(1_000)}`);
     slow.push(connection);
   };
+  const [[, plain], [, secured]] = transports as [[string, Transport], [string, Transport]];
   // Not all at once: a hundred handshakes take a busy machine longer than one of them may.
-  while (slow.length < 500) {
-    await Promise.all(Array.from({ length: 20 }, (_, i) => open(transports[i % 5 === 0 ? 1 : 0]![1])));
-  }
+  while (slow.length < 100) await Promise.all(Array.from({ length: 20 }, () => open(secured)));
+  await Promise.all(Array.from({ length: 400 }, () => open(plain)));
   const took: number[] = [];
   do {
     const since = Date.now();
