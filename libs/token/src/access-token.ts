@@ -12,7 +12,7 @@ export function tokenIdOf(accessToken: string): string {
 /** A bearer token. Prints as its fingerprint; the value leaves only through `reveal()` and `revealJson()`. */
 export class AccessToken {
   readonly #value: string;
-  /** Whether it is the same in JSON: found out once, as that takes as long as an answer. */
+  /** Whether it is the same in JSON: found out once, as that takes longer than to write an answer. */
   readonly #isPlain: boolean;
   readonly tokenId: string;
 

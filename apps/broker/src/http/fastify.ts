@@ -51,7 +51,7 @@ export function createFastify(
       const problem = invalidRequest([{ field: 'path', detail: 'must be well-formed and not too long' }]);
       filter.send(problem, request, reply.headers(headers).header('x-correlation-id', request.id));
     },
-    // No route has a schema. What compiles them, Ajv above all, is 100 files that the start would read in vain.
+    // No route has a schema. What compiles them, Ajv above all, is 100 files that the start would run in vain.
     schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
     clientErrorHandler: (error, socket) => answerBrokenHttp(error, socket, limits.headerBytes),
   };
