@@ -82,6 +82,15 @@ it('tells whether there is room without taking any', () => {
   expect(looks()).not.toContain(false);
 });
 
+it.each([0, 10, 30, 59])('what was taken once fills up from then on (asked again after %i s)', (seconds) => {
+  const limits = limitsOf(60, 1_000);
+  const take = () => limits.takeForKey(shop, subject);
+  expect(letThrough(1, take)).toBe(1);
+  now += seconds * 1_000;
+  limits.forgetIdle();
+  expect(letThrough(200, take)).toBe(Math.min(60, 59 + seconds));
+});
+
 it('each caller, client and merchant has a bucket of its own; no scope has', () => {
   const limits = limitsOf(1, 1_000);
   const others = [{ client: 'other' }, { merchantVat: 'DK87654321' }, { merchantVat: undefined }];
