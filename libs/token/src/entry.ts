@@ -19,8 +19,17 @@ export interface Entry extends Due {
 }
 
 export function newEntry(key: TokenKey): Entry {
-  const nothing = { held: undefined, failure: undefined, restUntilMs: undefined, flight: undefined };
-  return { key, ...nothing, asked: false, ...NOT_DUE };
+  // Each by name: what is spread into an object lies in a second one beside it.
+  return {
+    key,
+    held: undefined,
+    failure: undefined,
+    restUntilMs: undefined,
+    flight: undefined,
+    asked: false,
+    dueAtMs: NOT_DUE.dueAtMs,
+    place: NOT_DUE.place,
+  };
 }
 
 /** When its token has no more life than the safety margin. */

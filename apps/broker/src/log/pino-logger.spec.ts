@@ -23,6 +23,19 @@ describe('json', () => {
     ]);
   });
 
+  it('makes what is handed over as a function only where it is written', async () => {
+    const { log, lines } = await aLogger('json');
+    let made = 0;
+    const line = () => ({ event: 'token_lease', made: (made += 1) });
+    log.debug(line, 'token');
+    log.level = 'info';
+    log.debug(line, 'token');
+    expect(lines().map((text) => JSON.parse(text) as object)).toMatchObject([
+      { level: 'debug', room: 'token', event: 'token_lease', made: 1 },
+    ]);
+    expect(made).toBe(1);
+  });
+
   it('counts warnings and errors, and nothing else', async () => {
     const { log, lines } = await aLogger('json');
     for (let n = 0; n < 300; n += 1) {

@@ -50,7 +50,10 @@ export class PinoLogger implements LoggerService {
     this.#repeats.flush();
   }
 
-  #write(level: Exclude<LogLevel, 'silent'>, message: unknown, rest: unknown[]): void {
+  #write(level: Exclude<LogLevel, 'silent'>, given: unknown, rest: unknown[]): void {
+    // What is costly to make is handed over as a function, and made where it is written.
+    if (typeof given === 'function' && !this.#pino.isLevelEnabled(level)) return;
+    const message: unknown = typeof given === 'function' ? given() : given;
     const line = { room: rest.at(-1), ...fieldsOf(message) };
     this.#repeats.hear(line);
     if (level === 'warn' || level === 'error') this.#repeats.note(level, line);

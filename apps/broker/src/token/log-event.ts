@@ -28,7 +28,7 @@ export function logEvent(event: TokenEvent): void {
         if (event.origin) leases.set(event.origin, event);
       } else {
         // No refresh of ours: the line is another replica's.
-        log.debug({ ...about(event), ...cameFrom(event), ...wait(event), outcome: event.outcome });
+        log.debug(() => ({ ...about(event), ...cameFrom(event), ...wait(event), outcome: event.outcome }));
       }
       break;
     case 'lease_lost':
