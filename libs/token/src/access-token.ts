@@ -1,8 +1,6 @@
 import { hash } from 'node:crypto';
 import { inspect } from 'node:util';
 
-import { Slab } from './slab.js';
-
 /**
  * A fingerprint of a token, safe to log: the first 96 bits of its SHA-256, base64url, 16 characters.
  */
@@ -11,41 +9,32 @@ export function tokenIdOf(accessToken: string): string {
   return hash('sha256', accessToken, 'buffer').toString('base64url', 0, 12);
 }
 
-/** That of the token before, which most have: one string for all of them. */
-let usualScope: string | undefined;
-
 /** A bearer token. Prints as its fingerprint; the value leaves only through `reveal()` and `revealJson()`. */
 export class AccessToken {
-  /** Where it lies, as a string of JSON in ASCII. */
-  readonly #slab: Slab;
-  readonly #start: number;
-  readonly #length: number;
+  readonly #value: string;
+  /** Whether it is the same in JSON: found out once, as that takes longer than to write an answer. */
+  readonly #isPlain: boolean;
   readonly tokenId: string;
-  /** `scope` of RFC 6749 §5.1, space-separated; absent if the upstream named none. */
-  readonly scope: string | undefined;
 
   constructor(
     value: string,
     /** `token_type` of RFC 6749 §5.1, such as `Bearer`. */
     readonly tokenType: string,
-    scope: string | undefined,
+    /** `scope` of RFC 6749 §5.1, space-separated; absent if the upstream named none. */
+    readonly scope: string | undefined,
   ) {
-    const json = asciiJson(value);
-    this.#slab = Slab.withRoom(json.length);
-    this.#start = this.#slab.write(json);
-    this.#length = json.length;
+    this.#value = value;
+    this.#isPlain = JSON.stringify(value) === `"${value}"`;
     this.tokenId = tokenIdOf(value);
-    if (scope !== usualScope) usualScope = scope;
-    this.scope = usualScope;
   }
 
   reveal(): string {
-    return JSON.parse(this.revealJson());
+    return this.#value;
   }
 
-  /** As a string of JSON, with its quotes, in ASCII. */
+  /** As a string of JSON, with its quotes. */
   revealJson(): string {
-    return this.#slab.read(this.#start, this.#length);
+    return this.#isPlain ? `"${this.#value}"` : JSON.stringify(this.#value);
   }
 
   toString(): string {
@@ -59,8 +48,4 @@ export class AccessToken {
   [inspect.custom](): string {
     return this.toString();
   }
-}
-
-function asciiJson(text: string): string {
-  return JSON.stringify(text).replace(/[^ -~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
