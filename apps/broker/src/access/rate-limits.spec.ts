@@ -101,7 +101,28 @@ it('each caller, client and merchant has a bucket of its own; no scope has', () 
   expect(letThrough(2, () => limits.takeForKey(shop, scoped))).toBe(0);
 });
 
+it('a key that is known keeps what was taken from it, however many others come', () => {
+  const limits = limitsOf(2, 1_000);
+  const take = () => limits.takeForKey(shop, subject);
+  expect(letThrough(3, take)).toBe(2);
+  for (let n = 1; n < 100_000; n += 1) limits.takeForKey(shop, { client: `c${n}` });
+  expect(letThrough(3, take)).toBe(0);
+  limits.takeForKey(shop, { client: 'one more' });
+  expect(letThrough(3, take)).toBe(0);
+});
+
 describe('other limits', () => {
+  it.each([
+    [20, 60, 19],
+    [20, 5, 5],
+    [100, 1, 1],
+  ])('leave to whoever has asked once what was left (%i, then %i)', (perKey, then, left) => {
+    const limits = limitsOf(perKey, 1_000);
+    limits.takeForKey(shop, subject);
+    limits.adopt({ perKey: then, perCaller: 1_000 } as BrokerConfig['limits']);
+    expect(letThrough(100, () => limits.takeForKey(shop, subject))).toBe(left);
+  });
+
   const other = (perKey: number, perCaller: number) => ({ perKey, perCaller }) as BrokerConfig['limits'];
   const takes = (limits: RateLimits) => [() => limits.take(shop), () => limits.takeForKey(shop, subject)];
 

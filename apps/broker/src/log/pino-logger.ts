@@ -42,7 +42,11 @@ export class PinoLogger implements LoggerService {
   warn = (message: unknown, ...rest: unknown[]) => this.#write('warn', message, rest);
   error = (message: unknown, ...rest: unknown[]) => this.#write('error', message, rest);
   fatal = (message: unknown, ...rest: unknown[]) => this.#write('fatal', message, rest);
-  debug = (message: unknown, ...rest: unknown[]) => this.#write('debug', message, rest);
+  /** What is costly to make may be a function, which is called only if the line is written. */
+  debug = (message: unknown, ...rest: unknown[]) => {
+    if (typeof message !== 'function') this.#write('debug', message, rest);
+    else if (this.#pino.isLevelEnabled('debug')) this.#write('debug', message(), rest);
+  };
   verbose = (message: unknown, ...rest: unknown[]) => this.#write('trace', message, rest);
 
   /** Writes how often was logged what has been counted. Before the end. */
@@ -50,10 +54,7 @@ export class PinoLogger implements LoggerService {
     this.#repeats.flush();
   }
 
-  #write(level: Exclude<LogLevel, 'silent'>, given: unknown, rest: unknown[]): void {
-    // What is costly to make is handed over as a function, and made where it is written.
-    if (typeof given === 'function' && !this.#pino.isLevelEnabled(level)) return;
-    const message: unknown = typeof given === 'function' ? given() : given;
+  #write(level: Exclude<LogLevel, 'silent'>, message: unknown, rest: unknown[]): void {
     const line = { room: rest.at(-1), ...fieldsOf(message) };
     this.#repeats.hear(line);
     if (level === 'warn' || level === 'error') this.#repeats.note(level, line);
