@@ -55,7 +55,7 @@ export class RunningNginx {
     const folder = aFolder();
     const changes = { 'listen 8080;': `listen 127.0.0.1:${port};`, 'pid /tmp/': `pid ${scratch}/${port}-` };
     const conf = Object.entries(changes).reduce(replaceOnce, deployed('nginx.conf'));
-    writeFileSync(join(folder, 'nginx.conf'), conf.replaceAll(' /tmp/', ` ${folder}/`));
+    writeFileSync(join(folder, 'nginx.conf'), conf.replaceAll('_temp_path /tmp/', `_temp_path ${folder}/`));
     writeBrokers(folder, ports);
     // Its workers would be somebody else otherwise, whom the folder is closed to.
     const user = process.getuid?.() === 0 ? 'user root;' : '';
