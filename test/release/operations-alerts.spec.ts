@@ -58,8 +58,9 @@ it('CredentialsRejected: which client, what MobilePay says to each secret, and t
 });
 
 it('DuplicateRefreshes: which replicas see each other', async () => {
+  await operated.untilSeen();
   const [names] = await expectRun('DuplicateRefreshes', [/^\S+-\d+$/m]);
-  expect(names!.trim().split('\n').length).toBeGreaterThanOrEqual(2);
+  expect(names!.trim().split('\n')).toHaveLength(2);
 });
 
 it('RedisDegraded: why it takes no writes', async () => {

@@ -134,6 +134,12 @@ export class Operated {
     );
   }
 
+  /** Waits until every replica has heard of every other one: each reports itself about once a second. */
+  async untilSeen(): Promise<void> {
+    const count = this.kubernetes.processes.length;
+    await this.#untilEach('/v1/status', ({ replicas }) => (replicas as unknown[]).length === count);
+  }
+
   /** Waits until every replica answers so: news take a moment. */
   #untilEach(path: string, holds: (answer: Answer['json']) => boolean): Promise<Answer['json'][]> {
     return eventually(async () => {
