@@ -66,6 +66,16 @@ export class Vault {
     return this.#inTurn(() => this.#load());
   }
 
+  /** Takes over master keys while no record is read or changed: none is left under a key that went meanwhile.
+   *  @param refuse asked right before; if it throws, the keys stay as they are
+   *  @throws VaultError as `KeyRing.adopt` */
+  async adoptKeys(next: KeyRing, refuse: () => Promise<void>): Promise<void> {
+    return this.#inTurn(async () => {
+      await refuse();
+      this.sealer.ring.adopt(next);
+    });
+  }
+
   findClient(name: string): ClientRecord | undefined {
     return this.#contents.client.get(name)?.record;
   }

@@ -15,7 +15,12 @@ async function aVault() {
   await vault.saveClients([acme(), acme('s', { name: 'two' })]);
   const follower = { follow: () => vault.reload().catch(() => {}) } as Partial<VaultFollower> as VaultFollower;
   const keysOver = (over: VaultStore) =>
-    new MasterKeys({ vaultKeys: ring, vaultStore: 'redis' } as Partial<BrokerConfig> as BrokerConfig, over, follower);
+    new MasterKeys(
+      { vaultKeys: ring, vaultStore: 'redis' } as Partial<BrokerConfig> as BrokerConfig,
+      over,
+      vault,
+      follower,
+    );
   return { vault, store, ring, keysOver, keys: keysOver(store) };
 }
 
@@ -76,10 +81,26 @@ it('may be dropped whatever is sealed under keys that were missing before, or ca
   expect(ring.ids).toEqual(['old']);
 });
 
+it('wait for a change under way: what it seals is under the keys of before', async () => {
+  const { vault, ring, keys } = await aVault();
+  await keys.change(KeyRing.parse(`${next},${old}`));
+  while ((await vault.rekeyOne()) > 0);
+  await keys.change(KeyRing.parse(`${old},${next}`));
+  const [saved, changed] = await Promise.allSettled([
+    vault.saveClients([acme('s', { name: 'three' })]),
+    keys.change(KeyRing.parse(next)),
+  ]);
+  expect([saved.status, changed]).toEqual([
+    'fulfilled',
+    { status: 'rejected', reason: problems(expect.stringMatching(/are sealed \(old: 1\)/)) },
+  ]);
+  expect([ring.ids, vault.clients.length, vault.locked.size]).toEqual([['old', 'next'], 3, 0]);
+});
+
 it('of mounted files are replaced at once: nothing is kept under them', async () => {
-  const { store, ring } = await aVault();
+  const { vault, store, ring } = await aVault();
   const config = { vaultKeys: ring, vaultStore: 'directory' } as Partial<BrokerConfig> as BrokerConfig;
   const follower = { follow: async () => {} } as Partial<VaultFollower> as VaultFollower;
-  await new MasterKeys(config, store, follower).change(KeyRing.parse(next));
+  await new MasterKeys(config, store, vault, follower).change(KeyRing.parse(next));
   expect(ring.ids).toEqual(['next']);
 });

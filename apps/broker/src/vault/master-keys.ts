@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 
-import { type KeyRing, keyUse, VaultError, type VaultStore } from '#vault';
+import { type KeyRing, keyUse, Vault, VaultError, type VaultStore } from '#vault';
 
 import { BrokerConfig, ConfigError } from '../config/broker-config.js';
 import { VaultFollower } from './vault-follower.js';
@@ -14,6 +14,7 @@ export class MasterKeys {
   constructor(
     private readonly config: BrokerConfig,
     @Inject(VAULT_STORE) private readonly store: VaultStore,
+    private readonly vault: Vault,
     private readonly follower: VaultFollower,
   ) {}
 
@@ -21,10 +22,9 @@ export class MasterKeys {
    *  for want of one of them opens.
    *  @throws ConfigError if the vault has records that they do not open and the present ones do; nothing is changed */
   async change(next: KeyRing): Promise<void> {
-    const ring = this.config.vaultKeys;
+    const gone = () => this.config.vaultKeys.ids.filter((id) => next.find(id) === undefined);
     try {
-      await this.#refuseIfNeeded(ring.ids.filter((id) => next.find(id) === undefined));
-      ring.adopt(next);
+      await this.vault.adoptKeys(next, () => this.#refuseIfNeeded(gone()));
     } catch (error) {
       if (!(error instanceof VaultError)) throw error;
       throw new ConfigError([`VAULT_KEYS: ${error.message}`]);

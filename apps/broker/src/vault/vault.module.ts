@@ -15,11 +15,11 @@ import { MasterKeys, VAULT_STORE } from './master-keys.js';
 import { VaultController } from './vault.controller.js';
 import { VaultFollower } from './vault-follower.js';
 
-/** The vault's own connection, if it is in Redis: what waits for a replica of Redis keeps no token waiting. */
 /** How long a start waits for the vault's Redis after the first try, and how often it looks, in ms. */
 const VAULT_WITHIN_MS = 4_000;
 const LOOK_EVERY_MS = 20;
 
+/** The vault's own connection, if it is in Redis: what waits for a replica of Redis keeps no token waiting. */
 export const VAULT_LINK = Symbol('VAULT_LINK');
 
 @Module({
