@@ -1,11 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 
 import { RunningBroker } from '../support/broker.js';
+import type { TestAuthority } from '../support/certificates.js';
 import { bearer, call } from '../support/http.js';
 import { eventually } from '../support/processes.js';
 import { RunningSandbox } from '../support/sandbox.js';
+import { TlsBroker } from '../support/tls-broker.js';
 
 const merchant_vat = 'DK12345678';
 let sandbox: RunningSandbox;
@@ -40,9 +43,11 @@ class Kept {
     socket.on('error', (error) => (this.error = error)).on('end', () => (this.hasEnded = true));
   }
 
-  static async open(url: string): Promise<Kept> {
-    const socket = connect(Number(new URL(url).port), '127.0.0.1');
-    await once(socket, 'connect');
+  /** @param authority who has signed the server's certificate; none for plain HTTP */
+  static async open(url: string, authority?: TestAuthority): Promise<Kept> {
+    const at = { host: '127.0.0.1', port: Number(new URL(url).port) };
+    const socket = authority ? connectTls({ ...at, ca: authority.cert }) : connect(at);
+    await once(socket, authority ? 'secureConnect' : 'connect');
     return new Kept(socket);
   }
 
@@ -99,6 +104,21 @@ describe('connections that are kept open, when the broker is told to stop', () =
     expect(performance.now() - before).toBeLessThan(10_000);
     await Promise.all([kept.untilEnded(), unused.untilEnded()]);
     expect([kept.error, unused.error]).toEqual([undefined, undefined]);
+  });
+
+  it('are closed over TLS as well: one that was never used but for its handshake, and one that was', async () => {
+    const { broker, authority } = await TlsBroker.start(sandbox, {
+      SHUTDOWN_DELAY_MS: '0',
+      SHUTDOWN_TIMEOUT_MS: '60000',
+      HTTP_HEADERS_TIMEOUT_MS: '60000',
+      HTTP_REQUEST_TIMEOUT_MS: '60000',
+    });
+    const [kept, unused] = [await Kept.open(broker.url, authority), await Kept.open(broker.url, authority)];
+    expect(await kept.send('GET /health/live HTTP/1.1\r\nHost: it\r\n\r\n')).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+    const before = performance.now();
+    expect(await broker.process.stop()).toBe(0);
+    expect(performance.now() - before).toBeLessThan(10_000);
+    await Promise.all([kept.untilEnded(), unused.untilEnded()]);
   });
 
   it('get the answer that is under way, whole, after the delay is over', async () => {

@@ -95,7 +95,9 @@ async function create(config: BrokerConfig, front: Front): Promise<NestFastifyAp
   if (!isTraced()) app.get(QuickTokens).serveFrom(front);
   const state = app.get(Drain);
   state.onBegin(() => front.close());
-  app.getHttpServer().on('connection', (socket: Socket) => state.keep(socket));
+  const keep = (socket: Socket) => state.keep(socket);
+  // The second is what runs within a TLS connection, once its handshake is done.
+  app.getHttpServer().on('connection', keep).on('secureConnection', keep);
   app
     .getHttpAdapter()
     .getInstance()

@@ -20,7 +20,7 @@ export class Drain {
     return this.#draining;
   }
 
-  /** All open connections, those in their handshake included. */
+  /** All open connections, those in their handshake included. One of TLS is there twice: what is sent, and what it means. */
   get sockets(): Iterable<Socket> {
     return this.#sockets.keys();
   }
@@ -49,7 +49,7 @@ export class Drain {
     socket.once('close', () => this.#sockets.delete(socket));
   }
 
-  /** Closes connections over which nothing ever came, as those of a pool: Node takes them for busy. */
+  /** Closes connections over which nothing ever came but a handshake, as those of a pool: Node takes them for busy. */
   closeUnused(): void {
     const newestMs = systemClock.now() - FIRST_BYTE_MS;
     for (const [socket, sinceMs] of this.#sockets) if (socket.bytesRead === 0 && sinceMs < newestMs) socket.destroy();
