@@ -1,8 +1,11 @@
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
 
 import { RunningBroker } from '../support/broker.js';
+import { aFolder } from '../support/folder.js';
 import { checkHealth } from '../support/healthcheck.js';
 import { eventually } from '../support/processes.js';
 import { freePort } from '../support/redis.js';
@@ -34,6 +37,19 @@ it('speaks TLS if the broker does, whatever names the certificate has', async ()
   const { url, folder } = await TlsBroker.start(sandbox);
   expect(await checkHealth({ PORT: portOf(url), ...tlsSettings(folder) })).toEqual(WELL);
   expect(await checkHealth({ PORT: portOf(url) })).toMatchObject({ code: 1 });
+});
+
+it('reads what SETTINGS_FILE says, where its environment says nothing, as the broker does', async () => {
+  const { url, folder } = await TlsBroker.start(sandbox);
+  const SETTINGS_FILE = join(aFolder(), 'settings.env');
+  const lines = Object.entries({ PORT: portOf(url), HOST: '', ...tlsSettings(folder) });
+  writeFileSync(SETTINGS_FILE, lines.map((each) => `${each.join('=')}\n`).join(''));
+  expect(await checkHealth({ SETTINGS_FILE })).toEqual(WELL);
+  expect(await checkHealth({ SETTINGS_FILE, TLS_CERT_FILE: '' })).toEqual(WELL);
+  const PORT = String(await freePort());
+  expect(await checkHealth({ SETTINGS_FILE, PORT })).toMatchObject({ code: 1 });
+  const gone = await checkHealth({ SETTINGS_FILE: `${SETTINGS_FILE}.gone` });
+  expect(gone).toEqual({ code: 1, said: expect.stringMatching(/^token-broker is not ready: .*SETTINGS_FILE.*\n$/) });
 });
 
 it('says that a broker is not ready once it drains', async () => {

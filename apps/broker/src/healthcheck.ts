@@ -1,10 +1,12 @@
 import { request as overHttp } from 'node:http';
 import { request as overHttps } from 'node:https';
 
+import { GivenSettings } from './config/given-settings.js';
+
 // For an image without a shell: asks the broker beside it whether it may take traffic, and ends with 0 if so, else
-// with 1. It runs every few seconds, so it loads nothing of the broker, and reads by itself the few settings that say
-// where the broker listens.
-const { HOST, PORT, TLS_CERT_FILE } = process.env;
+// with 1. It runs every few seconds, so it checks no settings, and loads of the broker only what finds them: by them it
+// knows where the broker listens.
+const { HOST, PORT, TLS_CERT_FILE } = settings();
 
 const LIMIT_MS = 2_000;
 /** Where to reach who listens on every address. */
@@ -26,8 +28,16 @@ request
   .on('error', ({ message, code }: NodeJS.ErrnoException) => end(message || code))
   .end();
 
+function settings(): NodeJS.ProcessEnv {
+  try {
+    return new GivenSettings(process.env).read();
+  } catch (error) {
+    return end(error instanceof Error ? error.message : String(error));
+  }
+}
+
 /** At once: what is still to come is of no interest, and may never come. */
-function end(trouble?: string): void {
+function end(trouble?: string): never {
   // Shown by `docker inspect`.
   if (trouble !== undefined) process.stderr.write(`token-broker is not ready: ${trouble}\n`);
   process.exit(trouble === undefined ? 0 : 1);
