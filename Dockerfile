@@ -16,7 +16,8 @@ WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --no-audit --no-fund
 COPY nest-cli.json tsconfig.json ./
-COPY scripts/build-dashboard.mjs scripts/bundle-broker.mjs scripts/
+COPY scripts/build-dashboard.mjs scripts/build-docs.mjs scripts/bundle-broker.mjs scripts/docs-page.css scripts/docs-page.mjs scripts/
+COPY docs/openapi.json docs/
 COPY apps apps
 COPY libs libs
 RUN npm run build

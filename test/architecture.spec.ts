@@ -53,6 +53,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'libs/vault',
     ...['access', 'audit', 'config', 'http', 'redis', 'token', 'upstream', 'vault'].map((room) => `broker/${room}`),
   ],
+  'broker/docs': ['broker/http'],
   'broker/dashboard': ['libs/vault', ...['access', 'audit', 'config', 'http'].map((room) => `broker/${room}`)],
   // What puts the rooms together: the entry and the module list.
   'broker/.': [
@@ -63,6 +64,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
       'audit',
       'config',
       'dashboard',
+      'docs',
       'health',
       'http',
       'log',

@@ -43,6 +43,8 @@ const SERVES: Readonly<Record<string, Role | 'token or admin' | 'everybody' | 'O
   'POST /v1/vault/restore': 'admin',
   'GET /health/live': 'everybody',
   'GET /health/ready': 'everybody',
+  'GET /openapi.json': 'everybody',
+  'GET /docs': 'everybody',
   'GET /dashboard': 'everybody',
   'GET /dashboard/*': 'everybody',
   'POST /dashboard/session': 'everybody',

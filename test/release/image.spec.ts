@@ -116,7 +116,8 @@ describe('the image, built here without an engine', () => {
     };
     const broker = await image.start(env);
     expect(await image.check(env)).toEqual({ code: 0, said: '' });
-    expect((await call('GET', `${broker.url}/dashboard`)).status).toBe(200);
+    const pages = ['/dashboard', '/docs', '/openapi.json'].map((path) => call('GET', `${broker.url}${path}`));
+    expect((await Promise.all(pages)).map(({ status }) => status)).toEqual([200, 200, 200]);
 
     const body = { environment: 'sandbox', ...client };
     expect(await callJson('PUT', `${broker.url}/v1/clients/acme`, body, bearer(adminKey))).toMatchObject({

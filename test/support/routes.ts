@@ -15,6 +15,9 @@ export interface Route {
   readonly path: string;
   /** Absent if it does not say whom it serves. */
   readonly access: Access | undefined;
+  readonly controller: Function;
+  /** The name of its method. */
+  readonly handler: string;
 }
 
 /** Every route of the broker, as its controllers declare them. */
@@ -36,10 +39,9 @@ function routesOf(controller: Function): Route[] {
   const prototype = controller.prototype as Record<string, unknown>;
   return Object.getOwnPropertyNames(prototype)
     .filter((name) => name !== 'constructor')
-    .map((name) => prototype[name])
-    .filter((handler) => typeof handler === 'function')
-    .filter((handler) => Reflect.hasMetadata('path', handler))
-    .flatMap((handler) => {
+    .flatMap((name) => {
+      const handler = prototype[name];
+      if (typeof handler !== 'function' || !Reflect.hasMetadata('path', handler)) return [];
       const method = RequestMethod[Number(Reflect.getMetadata('method', handler))] ?? '';
       const access = (Reflect.getMetadata(ACCESS, handler) ?? Reflect.getMetadata(ACCESS, controller)) as
         Access | undefined;
@@ -51,7 +53,7 @@ function routesOf(controller: Function): Route[] {
             .flatMap((part) => part.split('/'))
             .filter(Boolean)
             .join('/')}`;
-          return { name: `${method} ${path}`, method, path, access };
+          return { name: `${method} ${path}`, method, path, access, controller, handler: name };
         }),
       );
     });

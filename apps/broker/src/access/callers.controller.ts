@@ -46,6 +46,7 @@ export class CallersController {
     private readonly acts: Acts,
   ) {}
 
+  /** All callers. Never a key. */
   @Get()
   list() {
     return {
@@ -56,6 +57,7 @@ export class CallersController {
     };
   }
 
+  /** One caller. */
   @Get(':name')
   get(@Param('name', validName) name: string, @Res({ passthrough: true }) reply: FastifyReply) {
     return this.#shown(this.vault.findCaller(name), name, reply);
@@ -77,6 +79,7 @@ export class CallersController {
     };
   }
 
+  /** Creates or replaces a caller: what is left out has its default; its keys stay. */
   @Put(':name')
   async put(
     @Param('name', validName) name: string,
@@ -93,6 +96,7 @@ export class CallersController {
     return this.#shown(caller, name, reply);
   }
 
+  /** Changes what is given of a caller; the rest stays. */
   @Patch(':name')
   async patch(
     @Param('name', validName) name: string,
@@ -112,6 +116,7 @@ export class CallersController {
     return this.#shown(caller, name, reply);
   }
 
+  /** Removes a caller, with its keys. */
   @Delete(':name')
   @HttpCode(HttpStatus.NO_CONTENT)
   async delete(@Param('name', validName) name: string, @Req() request: CallerRequest) {
@@ -119,6 +124,7 @@ export class CallersController {
     await this.acts.changeCaller(request, 'deleted', name, remove);
   }
 
+  /** Makes a key. It is shown in this answer alone. */
   @Post(':name/keys')
   async addKey(
     @Param('name', validName) name: string,
@@ -131,6 +137,7 @@ export class CallersController {
     return { id, key: key.reveal(), expires_at: expiresAt };
   }
 
+  /** Revokes a key. */
   @Delete(':name/keys/:id')
   @HttpCode(HttpStatus.NO_CONTENT)
   async revokeKey(@Param('name', validName) name: string, @Param('id') id: string, @Req() request: CallerRequest) {

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { Logger, Module, type OnModuleInit } from '@nestjs/common';
 
 import { AccessModule } from '../access/access.module.js';
+import { BuiltFiles } from '../http/built-files.js';
 import { DashboardController } from './dashboard.controller.js';
-import { DashboardFiles } from './dashboard-files.js';
 import { SessionController } from './session.controller.js';
 import { SignInLimit } from './sign-in-limit.js';
 
@@ -14,10 +14,10 @@ const FOLDER = join(import.meta.dirname, '../../../dashboard');
 @Module({
   imports: [AccessModule],
   controllers: [SessionController, DashboardController],
-  providers: [SignInLimit, { provide: DashboardFiles, useFactory: () => new DashboardFiles(FOLDER) }],
+  providers: [SignInLimit, { provide: BuiltFiles, useFactory: () => new BuiltFiles(FOLDER) }],
 })
 export class DashboardModule implements OnModuleInit {
-  constructor(private readonly files: DashboardFiles) {}
+  constructor(private readonly files: BuiltFiles) {}
 
   /** Not before: until then nobody hears the log. */
   onModuleInit(): void {

@@ -21,6 +21,7 @@ export class SessionController {
     private readonly audit: AuditLog,
   ) {}
 
+  /** Signs in by a caller key or a JWT: sets a cookie. */
   @Post()
   @Open()
   @HttpCode(HttpStatus.NO_CONTENT)
@@ -59,7 +60,7 @@ export class SessionController {
     return { caller: caller.name, roles: caller.roles, expires_at };
   }
 
-  /** Clears the cookie. There is nothing else that could be ended: whoever copied it is stopped by revoking the key. */
+  /** Signs out: clears the cookie. There is nothing else that could be ended: whoever copied it is stopped by revoking the key. */
   @Delete()
   @Open()
   @HttpCode(HttpStatus.NO_CONTENT)

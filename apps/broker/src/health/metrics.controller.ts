@@ -16,6 +16,7 @@ export class MetricsController {
     if (config.metrics.open) Open()(MetricsController);
   }
 
+  /** Metrics of this replica, in Prometheus' text format. */
   @Get()
   async read(@Res() reply: FastifyReply) {
     const { registry } = this.metrics;

@@ -17,7 +17,7 @@ import { OAuthProblem, Problem, type ProblemCode, type RefusalCode, REFUSALS } f
 import type { Routes } from './routes.js';
 
 /** The only map from an error's code to an HTTP status. */
-const STATUS: Readonly<Record<ProblemCode, number>> = {
+export const STATUS: Readonly<Record<ProblemCode, number>> = {
   invalid_request: 400,
   unauthenticated: 401,
   forbidden: 403,

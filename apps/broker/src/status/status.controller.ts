@@ -16,6 +16,7 @@ export class StatusController {
     private readonly guard: CallerGuard,
   ) {}
 
+  /** What the dashboard shows: replicas, stores, upstreams, keys by state, what somebody should do something about. */
   @Get()
   @Header('Cache-Control', 'no-store')
   read() {

@@ -27,6 +27,7 @@ export class ClientTestController {
     private readonly acts: Acts,
   ) {}
 
+  /** One real grant for each of a client's secrets, not cached: whether MobilePay accepts it, and the claims of the token. */
   @Post(':name/test')
   @HttpCode(HttpStatus.OK)
   @Header('Cache-Control', 'no-store')

@@ -16,6 +16,7 @@ export class OAuthController {
     private readonly tokens: Tokens,
   ) {}
 
+  /** A token for a client, by the grant `client_credentials`. Basic, or `client_id` and `client_secret` in the form. */
   @Post(['connect/token', 'integrator-authentication/connect/token'])
   @RouteConfig({ oauth: true })
   @HttpCode(HttpStatus.OK)

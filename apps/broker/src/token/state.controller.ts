@@ -18,17 +18,19 @@ export class StateController {
     private readonly keys: TokenKeys,
   ) {}
 
+  /** What is cached, a page at a time. Never a token. */
   @Get()
   @Header('Cache-Control', 'no-store')
   async list(@Query() { client, merchant_vat, state, limit, cursor }: ListQuery) {
     const after = cursor === undefined ? undefined : Buffer.from(cursor, 'base64url').toString();
     const { items, next } = await this.state.list({ client, merchantVat: merchant_vat, state, limit, after });
     return {
-      items: items.map((report) => this.#shown(report)),
+      items: items.map((report) => this.#shownKey(report)),
       ...(next !== undefined && { next_cursor: Buffer.from(next).toString('base64url') }),
     };
   }
 
+  /** One key: where the next answer would come from, and why. */
   @Get('explain')
   @Header('Cache-Control', 'no-store')
   async explain(@Query() { client, merchant_vat }: ExplainQuery) {
@@ -46,11 +48,11 @@ export class StateController {
       },
       ...('away' in shared
         ? { away: shared.away, shared: null, upstream: null }
-        : { shared: this.#shown(shared.key), upstream: shownUpstream(shared.upstream) }),
+        : { shared: this.#shownKey(shared.key), upstream: shownUpstream(shared.upstream) }),
     };
   }
 
-  #shown(report: KeyReport) {
+  #shownKey(report: KeyReport) {
     const { subject, token, lease, failure } = report;
     return {
       client: subject.client,

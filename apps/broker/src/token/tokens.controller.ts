@@ -21,6 +21,8 @@ export class TokensController {
     private readonly audit: AuditLog,
   ) {}
 
+  /** A token for a client, bound to a merchant or to none. From memory wherever possible; else MobilePay is asked once for
+   *  all who wait. */
   @Post()
   @HttpCode(HttpStatus.OK)
   @Header('Cache-Control', 'no-store')
@@ -32,7 +34,8 @@ export class TokensController {
     return held instanceof Promise ? held.then((got) => tokenAnswer(key, got)) : tokenAnswer(key, held);
   }
 
-  /** A service may call a token bad that it may have; an admin any, and that is an act of an administrator. */
+  /** Drops a token that PoS V10 answered 401 to, everywhere, if it is still the current one. A service may call a token bad
+   *  that it may have; an admin any, and that is an act of an administrator. */
   @Post('invalidate')
   @Needs('token', 'admin')
   @HttpCode(HttpStatus.OK)

@@ -35,6 +35,7 @@ export class ClientsController {
     private readonly acts: Acts,
   ) {}
 
+  /** All clients. Never a secret. */
   @Get()
   list() {
     return {
@@ -44,6 +45,7 @@ export class ClientsController {
     };
   }
 
+  /** One client. */
   @Get(':name')
   get(@Param('name', validName) name: string, @Res({ passthrough: true }) reply: FastifyReply) {
     const record = this.vault.findClient(name);
@@ -51,6 +53,7 @@ export class ClientsController {
     return this.#shown(record, reply);
   }
 
+  /** Creates or replaces a client: what is left out has its default, and does not stay as it was. */
   @Put(':name')
   async put(
     @Param('name', validName) name: string,
@@ -76,6 +79,7 @@ export class ClientsController {
     return this.#shown(record, reply);
   }
 
+  /** Switches a client on or off. */
   @Patch(':name')
   async patch(
     @Param('name', validName) name: string,
@@ -89,6 +93,7 @@ export class ClientsController {
     return this.#shown(record, reply);
   }
 
+  /** Removes a client, with its secrets. */
   @Delete(':name')
   @HttpCode(HttpStatus.NO_CONTENT)
   async delete(@Param('name', validName) name: string, @Req() request: CallerRequest) {
@@ -96,6 +101,7 @@ export class ClientsController {
     await this.acts.changeClient(request, 'deleted', name, remove);
   }
 
+  /** Adds a second live secret, which is tried beside the first one. */
   @Post(':name/secrets')
   async addSecret(
     @Param('name', validName) name: string,
@@ -109,6 +115,7 @@ export class ClientsController {
     return this.#shown(record, reply);
   }
 
+  /** Retires a secret. The last one that is known to work goes only by `force`. */
   @Delete(':name/secrets/:fingerprint')
   async retireSecret(
     @Param('name', validName) name: string,

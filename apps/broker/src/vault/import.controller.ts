@@ -27,6 +27,8 @@ export class ImportController {
     private readonly acts: Acts,
   ) {}
 
+  /** Takes the password-locked zip that MobilePay sends: all of its clients, or none. `dry_run` shows what would be stored;
+   *  `test` has MobilePay give a token for each before any is stored. */
   @Post('import')
   @UseInterceptors(FileInterceptor('archive', { limits: UPLOAD_LIMITS }))
   async import(

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 
 import { aFolder } from '../../../../test/support/folder.js';
-import { DashboardFiles } from './dashboard-files.js';
+import { BuiltFiles } from './built-files.js';
 
 const SCRIPT = 'x'.repeat(1_000);
 
@@ -14,7 +14,7 @@ function folderWith(files: Readonly<Record<string, string>>): string {
 }
 
 it('holds what was built, compressed where that is smaller', async () => {
-  const files = new DashboardFiles(folderWith({ 'index.html': '<p>', 'main-A.js': SCRIPT, 'dot-B.png': SCRIPT }));
+  const files = new BuiltFiles(folderWith({ 'index.html': '<p>', 'main-A.js': SCRIPT, 'dot-B.png': SCRIPT }));
   expect(files.missing).toBeUndefined();
   expect(files.page).toMatchObject({ type: 'text/html; charset=utf-8', body: Buffer.from('<p>') });
   expect(await files.page?.gzip()).toBeUndefined();
@@ -26,21 +26,21 @@ it('holds what was built, compressed where that is smaller', async () => {
 });
 
 it('gives what differs another tag, and what does not the same', () => {
-  const [one, two] = ['one', 'two'].map((text) => new DashboardFiles(folderWith({ 'index.html': text })));
+  const [one, two] = ['one', 'two'].map((text) => new BuiltFiles(folderWith({ 'index.html': text })));
   expect(one?.page?.etag).not.toBe(two?.page?.etag);
-  expect(new DashboardFiles(folderWith({ 'index.html': 'one' })).page?.etag).toBe(one?.page?.etag);
+  expect(new BuiltFiles(folderWith({ 'index.html': 'one' })).page?.etag).toBe(one?.page?.etag);
 });
 
 it('knows nothing of other kinds of files, of the page by its file’s name, or of what lies deeper or elsewhere', () => {
   const folder = folderWith({ 'index.html': '<p>', 'main-A.js.map': '{}', '.env': 'X=1' });
   mkdirSync(join(folder, 'deeper'));
   writeFileSync(join(folder, 'deeper/main-C.js'), SCRIPT);
-  const files = new DashboardFiles(folder);
+  const files = new BuiltFiles(folder);
   const names = ['index.html', 'main-A.js.map', '.env', 'deeper', 'deeper/main-C.js', '../x.js', '', '__proto__'];
   expect(names.map((name) => files.find(name))).toEqual(names.map(() => undefined));
 });
 
 it('says why there is nothing', () => {
-  const files = new DashboardFiles(join(aFolder(), 'nowhere'));
+  const files = new BuiltFiles(join(aFolder(), 'nowhere'));
   expect([files.page, files.missing]).toEqual([undefined, 'ENOENT']);
 });
