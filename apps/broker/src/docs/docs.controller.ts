@@ -15,7 +15,8 @@ export class DocsController {
 
   constructor(private readonly files: BuiltFiles) {
     // The page is nothing but text and the one style sheet in it.
-    const [, style = ''] = /<style>([^]*)<\/style>/.exec(String(files.page?.body)) ?? [];
+    const page = files.page?.body.toString() ?? '';
+    const style = page.slice(page.indexOf('<style>') + '<style>'.length, page.indexOf('</style>'));
     this.#csp = [
       "default-src 'none'",
       `style-src 'sha256-${hash('sha256', style, 'base64')}'`,

@@ -2,10 +2,10 @@ import fc from 'fast-check';
 
 import { readEvent, readReport } from '#cluster';
 
-import { aReport } from '../../../../test/support/cluster-report.js';
-import { EventTail } from './event-tail.js';
-import { statusDocument } from './status-document.js';
-import { upstreamFacts } from './upstream-status.js';
+import { aReport } from '../support/cluster-report.js';
+import { EventTail } from '../../apps/broker/src/status/event-tail.js';
+import { statusDocument } from '../../apps/broker/src/status/status-document.js';
+import { upstreamFacts } from '../../apps/broker/src/status/upstream-status.js';
 
 const nowMs = Date.parse('2026-03-01T03:00:00.000Z');
 const CLOSED = { state: 'closed', failures: 0, remainingMs: 0 } as const;
