@@ -10,4 +10,5 @@ const { status } = spawnSync(process.execPath, [nest, 'build', '--all'], { stdio
 if (status !== 0) process.exit(status ?? 1);
 await bundleBroker();
 await import('./build-dashboard.mjs');
+await import('./build-docs.mjs');
 await import('../dist/apps/demo/src/main.js');

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { Ajv2020 } from 'ajv/dist/2020.js';
+import addFormats from 'ajv-formats';
 
 import type { Answer } from '../http.js';
 import { root } from '../processes.js';
@@ -26,9 +27,10 @@ export const openApi = JSON.parse(readFileSync(join(root, 'docs/openapi.json'), 
 export class Described {
   /** Such as `GET /v1/clients 200`. */
   readonly seen = new Set<string>();
-  readonly #ajv = new Ajv2020({ strict: false, validateFormats: false, allErrors: true });
+  readonly #ajv = new Ajv2020({ strict: false, allErrors: true });
 
   constructor() {
+    addFormats.default(this.#ajv);
     this.#ajv.addSchema(closed(openApi), 'document');
   }
 
@@ -64,7 +66,7 @@ export class Described {
     const where = ref === undefined ? at : ref.split('/').slice(1);
     const validate = this.#ajv.compile({ $ref: `document#${pointer([...where, 'content', type, 'schema'])}` });
     const value: unknown = type.includes('json') ? JSON.parse(answer.text) : answer.text;
-    if (!validate(value)) throw new Error(`${said}: ${this.#ajv.errorsText(validate.errors)}\n${answer.text}`);
+    if (!validate(value)) throw new Error(`${said}: ${this.#ajv.errorsText(validate.errors)}`);
     return answer;
   }
 }

@@ -5,6 +5,9 @@ import type { Schema } from './schema.js';
 /** What JSON never has: a value that is left out. */
 const ABSENT = ts.TypeFlags.Undefined | ts.TypeFlags.Void;
 
+/** What an instant is called, everywhere: ISO 8601, in UTC. */
+const INSTANT = /^(?:.+_)?(?:at|since)$/;
+
 /** JSON Schemas (2020-12) of TypeScript types, as `JSON.stringify` writes their values. What has a name becomes a component
  *  of its own: an interface, an alias, and what a named function returns. */
 export class TypeSchemas {
@@ -67,7 +70,8 @@ export class TypeSchemas {
       const own = this.checker.getTypeOfSymbol(property);
       const schema = this.of(own);
       if (!schema) continue;
-      properties[property.name] = { ...schema, ...described(this.checker, property) };
+      const format = schema['type'] === 'string' && INSTANT.test(property.name) && { format: 'date-time' };
+      properties[property.name] = { ...schema, ...format, ...described(this.checker, property) };
       const mayBeAbsent = this.#parts(own).some(({ flags }) => flags & ABSENT);
       if (!(property.flags & ts.SymbolFlags.Optional) && !mayBeAbsent) required.push(property.name);
     }
