@@ -41,15 +41,17 @@ function link({ operationId, method, path }) {
   return `<li><a href="#${operationId}"><b>${method}</b> ${text(path)}</a></li>`;
 }
 
-function scheme([name, { scheme: shownBy, description }]) {
-  return `<p id="auth-${name}"><code>Authorization: ${shownBy === 'basic' ? 'Basic' : 'Bearer'}</code> — ${prose(description)}</p>`;
+function scheme([name, { type, scheme: kindOfKey, name: cookie, description }]) {
+  const how = type === 'http' ? `Authorization: ${kindOfKey === 'basic' ? 'Basic' : 'Bearer'}` : (cookie ?? 'TLS');
+  return `<p id="auth-${name}"><b>${name}</b>: <code>${text(how)}</code> — ${prose(description)}</p>`;
 }
 
 function section({ name, description }, operations, components) {
   return `<h2 id="${name}">${name}</h2>\n<p>${prose(description)}</p>\n${operations.map((each) => article(each, components)).join('\n')}`;
 }
 
-function article({ operationId, method, path, description, parameters = [], requestBody, responses }, components) {
+function article(operation, components) {
+  const { operationId, method, path, description, security, parameters = [], requestBody, responses } = operation;
   const answers = Object.entries(responses).map(([status, response]) => {
     const { description: said, content, headers = {} } = response.$ref ? at(components, response.$ref) : response;
     const with_ = Object.keys(headers).map((name) => ` With <code>${text(name)}</code>.`);
@@ -57,11 +59,17 @@ function article({ operationId, method, path, description, parameters = [], requ
   });
   return `<article>
 <h3 id="${operationId}"><b class="${method}">${method}</b> <code>${text(path)}</code></h3>
-<p>${prose(description)}</p>
-${parameters.length > 0 ? `<h4>Parameters</h4>${table(parameters.map((each) => [`${each.name} <small>${each.in}</small>`, each.schema, each.required, each.description]))}` : ''}
+<p>${prose(description)}${shownBy(security)}</p>
+${parameters.length > 0 ? `<h4>Parameters</h4>${table(parameters.map((each) => [each.name, each.schema, each.required, each.description, each.in]))}` : ''}
 ${requestBody ? `<h4>Body</h4>${bodies(requestBody.content)}` : ''}
 ${answers.join('\n')}
 </article>`;
+}
+
+/** By which of the ways a caller may show itself. */
+function shownBy(security) {
+  const ways = [...new Set(security.flatMap((each) => Object.keys(each)))];
+  return ways.length === 0 ? '' : ` By ${ways.map((name) => `<a href="#auth-${name}">${name}</a>`).join(', ')}.`;
 }
 
 function bodies(content = {}) {
@@ -78,8 +86,10 @@ ${description ? `<p>${prose(description)}</p>` : ''}${schema.properties ? '' : `
 
 /** The members of an object, or of each one that it may be; and theirs below them. */
 function fields(schema) {
-  const { properties, anyOf = [] } = schema;
-  return properties ? table(rowsOf(schema)) : anyOf.map(fields).join('\n');
+  const { properties, anyOf = [], oneOf = [] } = schema;
+  const one = oneOf.map(({ required }) => required.map(code).join(' and ')).join(' or ');
+  const choice = one === '' ? '' : `<p>Either ${one}, and not both.</p>`;
+  return properties ? `${table(rowsOf(schema))}${choice}` : anyOf.map(fields).join('\n');
 }
 
 function rowsOf({ properties, required = [], anyOf = [], items }, prefix = '') {
@@ -93,8 +103,8 @@ function rowsOf({ properties, required = [], anyOf = [], items }, prefix = '') {
 
 function table(rows) {
   const body = rows.map(
-    ([name, schema, isRequired, description]) =>
-      `<tr><th scope="row">${name}${isRequired ? '' : ' <small>optional</small>'}</th><td>${kind(schema)}</td>` +
+    ([name, schema, isRequired, description, place = '']) =>
+      `<tr><th scope="row">${text(name)} <small>${place} ${isRequired ? '' : 'optional'}</small></th><td>${kind(schema)}</td>` +
       `<td>${description ? prose(description) : ''}${limits(schema)}</td></tr>`,
   );
   const head = ['Name', 'Type', 'Meaning'].map((name) => `<th scope="col">${name}</th>`).join('');

@@ -68,6 +68,9 @@ describe('what is answered is what the document says, and no more:', () => {
     expect((await oauth('/integrator-authentication/connect/token', form)).status).toBe(200);
     expect((await oauth('/connect/token', {})).status).toBe(400);
     expect((await oauth('/connect/token', form, 'wrong')).status).toBe(401);
+    const whole = { ...form, client_id: 'acme', client_secret: shop, scope: 'no-such-scope' };
+    const shown = await callForm(`${broker.url}/connect/token`, whole);
+    expect(described.check('POST', '/connect/token', shown).json).toMatchObject({ error: 'invalid_scope' });
     const path = '/v1/tokens/invalidate';
     const { token_id } = json;
     const answer = await callJson('POST', `${broker.url}${path}`, { client: 'acme', token_id }, bearer(shop));
@@ -82,7 +85,7 @@ describe('what is answered is what the document says, and no more:', () => {
     await broker.sandbox.fault({ kind: 'status', status: 503, merchant_vat: 'DK00000503', times: 9 });
     expect((await token({ client: 'acme', merchant_vat: 'DK00000503' })).status).toBe(503);
     await admin('GET', '/v1/tokens/explain?client=acme&merchant_vat=DK00000503');
-    expect((await admin('GET', '/v1/tokens?state=failing')).json['items']).toHaveLength(1);
+    expect((await admin('GET', '/v1/tokens?state=failing')).json['items']).toHaveLength(2);
     expect((await admin('GET', '/v1/tokens?state=no')).status).toBe(400);
   });
 
@@ -100,6 +103,33 @@ describe('what is answered is what the document says, and no more:', () => {
       (each) => !each.in_use,
     )!;
     await admin('DELETE', '/v1/clients/{name}/secrets/{fingerprint}?force=true', { ...acme, fingerprint });
+  });
+
+  it('what is changed only from a version that is expected, and what is not', async () => {
+    const writes = Object.entries(openApi.paths).flatMap(([path, methods]) =>
+      Object.entries(methods).flatMap(([method, { parameters = [] }]) =>
+        path.includes('{name}') && method !== 'get' ? [{ path, method, parameters }] : [],
+      ),
+    );
+    expect(writes.length).toBeGreaterThan(9);
+    const bodies: Record<string, object> = {
+      'put /v1/clients/{name}': client,
+      'patch /v1/clients/{name}': { enabled: true },
+      'post /v1/clients/{name}/secrets': { client_secret: 'three' },
+      'put /v1/callers/{name}': { roles: ['ops'] },
+      'patch /v1/callers/{name}': {},
+    };
+    for (const { path, method, parameters } of writes) {
+      const filled = path.replace('{name}', 'acme').replace(/\{\w+\}/, 'no-such-one');
+      const body = bodies[`${method} ${path}`] ?? (method === 'post' ? {} : undefined);
+      const headers = { ...bearer(broker.adminKey), 'if-match': '"1"' };
+      const answer = body
+        ? await callJson(method.toUpperCase(), `${broker.url}${filled}`, body, headers)
+        : await call(method.toUpperCase(), `${broker.url}${filled}`, { headers });
+      described.check(method.toUpperCase(), path, answer);
+      const isExpected = parameters.some(({ name }) => name === 'If-Match');
+      expect([method, path, answer.status === 412]).toEqual([method, path, isExpected]);
+    }
   });
 
   it('an import', async () => {
@@ -155,6 +185,9 @@ describe('what is answered is what the document says, and no more:', () => {
     const stream = await EventStream.open(broker, broker.adminKey);
     const { status, headers } = stream.response;
     described.check('GET', '/v1/status/stream', { status, headers, text: '', json: {} });
+    const { events } = (await admin('GET', '/v1/status')).json as { events: unknown[] };
+    described.checkAs('StatusNow', await eventually(() => stream.now));
+    described.checkAs('TimelineEvent', events[0]);
     const parts = ['/health', '/health/live', '/health/ready'] as const;
     for (const path of parts) await admin('GET', path);
     broker.process.child.kill('SIGTERM');
@@ -181,6 +214,10 @@ describe('the page and the document', () => {
     expect([document.status, document.headers.get('content-type')]).toEqual([200, 'application/json; charset=utf-8']);
     expect(document.headers.get('content-encoding')).toBe('gzip');
     expect(document.json).toEqual(openApi);
+    // Behind a proxy's path prefix as well.
+    expect(openApi.servers.map(({ url }) => new URL(url, 'https://host/prefix/openapi.json').href)).toEqual([
+      'https://host/prefix/',
+    ]);
     const page = await call('GET', `${own.url}/docs`);
     expect([page.status, page.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
     const etag = page.headers.get('etag')!;
@@ -204,9 +241,7 @@ describe('the page and the document', () => {
     expect(new Set(ids).size).toBe(ids.length);
     expect(new Set(links.filter((to) => !ids.includes(to.slice(1))))).toEqual(new Set(['openapi.json']));
     const operations = Object.values(openApi.paths).flatMap((methods) => Object.values(methods));
-    expect(ids).toEqual(
-      expect.arrayContaining(operations.map((each) => (each as unknown as { operationId: string }).operationId)),
-    );
+    expect(ids).toEqual(expect.arrayContaining(operations.map((each) => each.operationId)));
     expect(ids).toEqual(
       expect.arrayContaining(Object.keys(openApi.components.schemas).map((name) => `schema-${name}`)),
     );

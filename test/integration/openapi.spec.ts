@@ -5,7 +5,12 @@ import { Validator } from '@seriousme/openapi-schema-validator';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import fc from 'fast-check';
 
-import { readInvalidationRequest, readTokenRequest } from '../../apps/broker/src/token/token-requests.js';
+import { OAuthProblem } from '../../apps/broker/src/http/problem.js';
+import {
+  readGrantRequest,
+  readInvalidationRequest,
+  readTokenRequest,
+} from '../../apps/broker/src/token/token-requests.js';
 import { BY_HAND } from '../support/openapi/by-hand.js';
 import { openApiDocument } from '../support/openapi/document.js';
 import { root } from '../support/processes.js';
@@ -30,7 +35,6 @@ const near = (...likely: unknown[]) => fc.oneof({ weight: 9, arbitrary: fc.const
 const client = near('acme', 'acme', '-acme', 'a'.repeat(63), 'a'.repeat(64), '');
 const merchant_vat = near('DK12345678', 'FI00000000', 'FI00000001', 'SE12345678', 'DK12345678\n');
 
-/** Nothing else is read by hand and described by hand. */
 it.each([
   ['TokenRequest' as const, readTokenRequest, { client, merchant_vat, min_validity: near(0, 60, 600, 601, -1, 0.5) }],
   [
@@ -65,4 +69,31 @@ it.each([
     { numRuns: 4_000 },
   );
   expect(Math.min(counts.taken, counts.refused)).toBeGreaterThan(50);
+});
+
+it('a GrantRequest without empty parameters is taken if it is as the document says, and only then', () => {
+  const isDescribed = new Ajv2020({ strict: false }).compile(BY_HAND.GrantRequest);
+  const fields = {
+    grant_type: fc.constantFrom('client_credentials', 'client_credentials', 'password'),
+    merchant_vat: fc.constantFrom('DK12345678', 'FI12345678', 'SE12345678'),
+    scope: fc.constantFrom('a', 'a b'),
+    client_id: fc.constant('acme'),
+    client_secret: fc.constant('a-key'),
+    resource: fc.constant('unknown to us'),
+  };
+  const counts = { taken: 0, refused: 0 };
+  fc.assert(
+    fc.property(fc.record<Record<string, string>>(fields, { requiredKeys: [] }), (form) => {
+      let refusal: unknown;
+      try {
+        readGrantRequest(new URLSearchParams(form));
+      } catch (error) {
+        refusal = error;
+      }
+      counts[refusal === undefined ? 'taken' : 'refused'] += 1;
+      expect([form, refusal instanceof OAuthProblem]).toEqual([form, !isDescribed(form)]);
+    }),
+    { numRuns: 2_000 },
+  );
+  expect(Math.min(counts.taken, counts.refused)).toBeGreaterThan(100);
 });

@@ -13,6 +13,7 @@ type ClassSchema = Schema & {
   readonly required?: readonly string[];
 };
 
+const SECRETS: ReadonlySet<string> = new Set(['client_secret', 'key', 'password']);
 const REFS = '#/components/schemas/';
 
 /** JSON Schemas of the classes that queries and bodies are checked against. */
@@ -43,6 +44,7 @@ export class Bodies {
           ? this.sources.property(type.name, name)
           : schema),
         ...docs[name],
+        ...(SECRETS.has(name) && { format: 'password' }),
         ...(isDefault(name) && { default: defaults[name] }),
       },
     ]);

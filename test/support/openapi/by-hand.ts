@@ -1,7 +1,7 @@
 import { MERCHANT_VAT_PATTERN } from '#token';
 import { NAME_PATTERN } from '#vault';
 
-import { STATUS } from '../../../apps/broker/src/http/problem.filter.js';
+import { OAUTH_ERROR, STATUS, TITLE } from '../../../apps/broker/src/http/problem.filter.js';
 import { MAX_VALIDITY_SECONDS } from '../../../apps/broker/src/token/token-requests.js';
 import type { Schema } from './schema.js';
 
@@ -14,6 +14,7 @@ const merchant_vat: Schema = {
   pattern: MERCHANT_VAT_PATTERN.source,
   description: 'DK or FI and 8 digits. Absent: a token bound to no merchant, which needs an unrestricted grant.',
 };
+const BOUND = 'The merchant that the token is bound to; absent if there is none.';
 const access_token = text('The access token, as MobilePay gave it.');
 const expires_in: Schema = { type: 'integer', description: 'Seconds left now, computed anew in each answer.' };
 const token_id: Schema = {
@@ -26,6 +27,12 @@ function object(properties: Record<string, Schema>, required: readonly string[],
   return { type: 'object', properties, required, ...more };
 }
 
+const PROBLEMS = Object.entries(STATUS).map(
+  ([code, status]) => `\`${code}\` (${status}): ${TITLE[code as keyof typeof TITLE]}.`,
+);
+/** Of the problems, and what is a problem there alone. */
+const OAUTH_CODES = [...new Set(['unsupported_grant_type', ...Object.values(OAUTH_ERROR).map(({ error }) => error)])];
+
 export const BY_HAND = {
   TokenRequest: object(
     {
@@ -36,7 +43,7 @@ export const BY_HAND = {
         minimum: 0,
         maximum: MAX_VALIDITY_SECONDS,
         description:
-          'Seconds of life wanted at least. What the broker keeps as its safety margin counts if it is more.',
+          'Seconds of life wanted at least. Default: the safety margin, 60. More than MobilePay gives is a 400.',
       },
     },
     ['client'],
@@ -54,7 +61,7 @@ export const BY_HAND = {
       },
       scope: text('As MobilePay said it; absent if it did not.'),
       client,
-      merchant_vat: { ...merchant_vat, description: 'The merchant that it is bound to.' },
+      merchant_vat: { ...merchant_vat, description: BOUND },
       merchant_vat_header: text(
         'Of a token bound to no merchant: the header that each call of PoS V10 must then carry.',
       ),
@@ -63,7 +70,12 @@ export const BY_HAND = {
     ['access_token', 'token_type', 'expires_in', 'expires_at', 'client', 'token_id'],
   ),
   InvalidationRequest: object(
-    { client, merchant_vat, token_id, access_token: { ...access_token, minLength: 1, maxLength: 16_384 } },
+    {
+      client,
+      merchant_vat: { ...merchant_vat, description: BOUND },
+      token_id,
+      access_token: { ...access_token, minLength: 1, maxLength: 16_384 },
+    },
     ['client'],
     {
       oneOf: [{ required: ['token_id'] }, { required: ['access_token'] }],
@@ -74,9 +86,9 @@ export const BY_HAND = {
     {
       grant_type: { const: 'client_credentials' },
       client_id: text('The client’s name in the vault, if it is not shown by Basic.'),
-      client_secret: { ...text('The caller’s key, if it is not shown by Basic.'), format: 'password' },
+      client_secret: { ...text('The caller’s key or JWT, if it is not shown by Basic.'), format: 'password' },
       merchant_vat,
-      scope: text('Scopes, separated by spaces: RFC 6749 §3.3.'),
+      scope: text('At most 20 scopes of at most 128 characters, separated by spaces: RFC 6749 §3.3.'),
     },
     ['grant_type'],
   ),
@@ -86,7 +98,10 @@ export const BY_HAND = {
   ),
   OAuthError: object(
     {
-      error: text('RFC 6749 §5.2, or `server_error` and `temporarily_unavailable` of its §4.1.2.1.'),
+      error: {
+        enum: OAUTH_CODES,
+        description: 'RFC 6749 §5.2, with `server_error` and `temporarily_unavailable` of its §4.1.2.1.',
+      },
       error_description: text('In words.'),
     },
     ['error', 'error_description'],
@@ -99,9 +114,7 @@ export const BY_HAND = {
       detail: text('What is wrong with this request. Never a value that could be a secret.'),
       code: {
         enum: Object.keys(STATUS),
-        description: `For programs. With its status: ${Object.entries(STATUS)
-          .map((each) => each.join(' '))
-          .join(', ')}.`,
+        description: `For programs. ${PROBLEMS.join(' ')}`,
       },
       retry_after: { type: 'integer', description: 'Seconds, as in `Retry-After`.' },
       errors: {
@@ -119,10 +132,10 @@ export const BY_HAND = {
 export const TAGS: Readonly<Record<string, string>> = {
   callers: 'Who may call, and their keys.',
   clients: 'MobilePay’s integrator clients, and their secrets: they go in, and do not come out.',
-  dashboard: 'Signing in to the dashboard.',
   health: 'For whoever restarts a replica, or routes to it.',
   metrics: 'For Prometheus.',
   oauth: 'A token endpoint like MobilePay’s own (RFC 6749 §4.4), for any OAuth 2.0 client.',
+  session: 'Signing in to the dashboard, and out.',
   status: 'The whole cluster, told by any replica.',
   tokens: 'Access tokens, and what is known of them.',
   vault: 'The vault as a whole: its master keys and its backup.',

@@ -11,12 +11,15 @@ import type { Schema } from './schema.js';
 interface Response {
   readonly $ref?: string;
   readonly content?: Readonly<Record<string, unknown>>;
-  readonly headers?: Readonly<Record<string, unknown>>;
+  readonly headers?: Readonly<Record<string, { readonly required?: boolean }>>;
 }
 interface Operation {
+  readonly operationId: string;
+  readonly parameters?: readonly { readonly name: string }[];
   readonly responses: Readonly<Record<string, Response>>;
 }
 export interface Document {
+  readonly servers: readonly { readonly url: string }[];
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
   readonly components: { readonly responses: Readonly<Record<string, Response>>; readonly schemas: Schema };
 }
@@ -49,7 +52,7 @@ export class Described {
    *  @param path as the document has it */
   check(method: string, path: string, answer: Answer): Answer {
     const said = `${method} ${path} ${answer.status}`;
-    const { responses } = openApi.paths[path]?.[method.toLowerCase()] ?? { responses: {} };
+    const responses = openApi.paths[path]?.[method.toLowerCase()]?.responses ?? {};
     const status = answer.status in responses ? String(answer.status) : 'default';
     if (status === 'default' && answer.status < 400) throw new Error(`${said} is not in the document`);
     if (status !== 'default') this.seen.add(said);
@@ -59,8 +62,8 @@ export class Described {
     const [type] = Object.keys(response.content ?? {});
     const got = answer.headers.get('content-type') ?? undefined;
     if (got?.split(';')[0] !== type?.split(';')[0]) throw new Error(`${said} is ${got}, not ${type}`);
-    for (const name of Object.keys(response.headers ?? {})) {
-      if (!answer.headers.has(name)) throw new Error(`${said} has no ${name}`);
+    for (const [name, { required }] of Object.entries(response.headers ?? {})) {
+      if (required && !answer.headers.has(name)) throw new Error(`${said} has no ${name}`);
     }
     if (type === undefined) return answer;
     const where = ref === undefined ? at : ref.split('/').slice(1);
@@ -68,6 +71,12 @@ export class Described {
     const value: unknown = type.includes('json') ? JSON.parse(answer.text) : answer.text;
     if (!validate(value)) throw new Error(`${said}: ${this.#ajv.errorsText(validate.errors)}`);
     return answer;
+  }
+
+  /** @throws Error unless a value is as a schema of the document says */
+  checkAs(name: string, value: unknown): void {
+    const validate = this.#ajv.compile({ $ref: `document#${pointer(['components', 'schemas', name])}` });
+    if (!validate(value)) throw new Error(`${name}: ${this.#ajv.errorsText(validate.errors)}`);
   }
 }
 

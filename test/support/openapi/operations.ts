@@ -2,6 +2,7 @@ import { HttpStatus } from '@nestjs/common';
 
 import { NAME_PATTERN } from '#vault';
 
+import type { Access } from '../../../apps/broker/src/http/caller.js';
 import type { Route } from '../routes.js';
 import { Bodies, classOf } from './bodies.js';
 import { BY_HAND } from './by-hand.js';
@@ -33,11 +34,22 @@ const FILES: Readonly<Record<string, { readonly field: string; readonly descript
 /** Where terminus answers 503 with what it would answer otherwise. */
 const MAY_BE_DOWN: ReadonlySet<string> = new Set(['HealthController.ready', 'HealthController.parts']);
 
-const PRECONDITION = [
-  ['If-Match', '`*`, or the ETag that came with the record: it must be there, or still be that.'],
-  ['If-None-Match', '`*`: it must not be there. Not together with `If-Match`.'],
-].map(([name, description]) => ({ name, in: 'header', description, schema: { type: 'string' } }));
-const ETAG = { ETag: { description: 'The record’s version, for `If-Match`.', schema: { type: 'string' } } };
+const header = (name: string, description: string): Schema => ({
+  name,
+  in: 'header',
+  description,
+  schema: { type: 'string' },
+});
+const IF_MATCH = header(
+  'If-Match',
+  '`*`, or the ETag that came with the client or caller: it must be there, or still be that.',
+);
+const IF_NONE_MATCH = header('If-None-Match', '`*`: it must not be there. Not together with `If-Match`.');
+const STREAMS: ReadonlySet<string> = new Set(['/v1/status/stream']);
+const LAST_EVENT_ID = header('Last-Event-ID', 'The id of the last event that was read: the stream goes on behind it.');
+const ETAG = {
+  ETag: { description: 'The version, for `If-Match`.', required: true, schema: { type: 'string' } },
+};
 
 export function refTo(name: keyof typeof BY_HAND): Schema {
   return { $ref: `#/components/schemas/${name}` };
@@ -64,7 +76,7 @@ export class Operations {
       tags: [tagOf(path)],
       summary: summary.replace(/[.;]$/, ''),
       description: `${description} ${who}`,
-      security: !roles ? [] : access?.kind === 'oauth' ? [{ client: [] }, {}] : [{ caller: [] }],
+      security: securityOf(access, id),
       ...parametersOf(route, facts, this.bodies),
       ...this.#requestBody(route, id),
       responses: this.#responses(route, id, facts),
@@ -108,9 +120,23 @@ export class Operations {
   }
 }
 
+/** Who may, by which of the ways to show it. */
+function securityOf(access: Access | undefined, id: string): Schema[] {
+  if (!access || access.kind === 'open') return [];
+  // Or by the form, as its schema says.
+  if (access.kind === 'oauth') return [{ client: access.roles }, {}];
+  const ways = access.roles.flatMap((role) => [
+    { caller: [role] },
+    { certificate: [role] },
+    ...(role === 'token' ? [] : [{ session: [role] }]),
+  ]);
+  return id === 'MetricsController.read' ? [...ways, {}] : ways;
+}
+
 /** In which part of the API a path is. */
 export function tagOf(path: string): string {
-  return path.endsWith('/connect/token') ? 'oauth' : (/^\/(?:v1\/)?([^/]+)/.exec(path)?.[1] ?? '');
+  if (path.endsWith('/connect/token')) return 'oauth';
+  return path === '/dashboard/session' ? 'session' : (/^\/(?:v1\/)?([^/]+)/.exec(path)?.[1] ?? '');
 }
 
 function parametersOf(route: Route, { hasPrecondition }: MethodFacts, bodies: Bodies): Schema {
@@ -129,7 +155,13 @@ function parametersOf(route: Route, { hasPrecondition }: MethodFacts, bodies: Bo
     ...(description !== undefined && { description }),
     schema,
   }));
-  const parameters = [...inPath, ...inQuery, ...(hasPrecondition ? PRECONDITION : [])];
+  const parameters = [
+    ...inPath,
+    ...inQuery,
+    ...(hasPrecondition ? [IF_MATCH] : []),
+    ...(hasPrecondition && route.method === 'PUT' ? [IF_NONE_MATCH] : []),
+    ...(STREAMS.has(route.path) ? [LAST_EVENT_ID] : []),
+  ];
   return parameters.length > 0 ? { parameters } : {};
 }
 
@@ -148,7 +180,7 @@ function method({ prototype }: Function, name: string): object {
 
 /** Such as `clientsAddSecret`; of a further path of one method, with where it leads from. */
 function operationId({ handler, path }: Route): string {
-  const further = path.startsWith('/integrator-authentication/') ? 'AtMobilePay' : '';
+  const further = path.startsWith('/integrator-authentication/') ? 'ByMobilePaysPath' : '';
   return tagOf(path) + handler[0]!.toUpperCase() + handler.slice(1) + further;
 }
 

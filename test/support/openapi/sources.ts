@@ -77,7 +77,7 @@ export class Sources {
       description,
       answers: this.schemas.of(this.#checker.getAwaitedType(returned) ?? returned),
       statuses: [...text.matchAll(/HttpStatus\.(\w+)/g)].map(([, status]) => status!),
-      hasPrecondition: /acts\.change(Client|Caller)\(/.test(text),
+      hasPrecondition: /acts\.(change(Client|Caller)|addCallerKey)\(/.test(text),
       hasETag: text.includes('#shown(') && owner.getText().includes('setETag('),
     };
   }

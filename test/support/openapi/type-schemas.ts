@@ -7,6 +7,8 @@ const ABSENT = ts.TypeFlags.Undefined | ts.TypeFlags.Void;
 
 /** What an instant is called, everywhere: ISO 8601, in UTC. */
 const INSTANT = /^(?:.+_)?(?:at|since)$/;
+/** Numbers that have decimals; all others count. */
+const FRACTIONS: ReadonlySet<string> = new Set(['latency_ms']);
 
 /** JSON Schemas (2020-12) of TypeScript types, as `JSON.stringify` writes their values. What has a name becomes a component
  *  of its own: an interface, an alias, and what a named function returns. */
@@ -45,8 +47,8 @@ export class TypeSchemas {
     const [only, ...more] = schemas;
     if (more.length === 0) return only!;
     // Two plain types are written as one.
-    if (schemas.every((each) => Object.keys(each).join() === 'type')) {
-      return { type: schemas.flatMap((each) => each['type'] as string) };
+    if (schemas.every((each) => Object.keys(each).every((keyword) => ['type', 'format'].includes(keyword)))) {
+      return { ...Object.assign({}, ...schemas), type: schemas.map((each) => each['type']) } as Schema;
     }
     return { anyOf: schemas };
   }
@@ -54,7 +56,7 @@ export class TypeSchemas {
   #single(type: ts.Type): Schema {
     if (type.flags & (ts.TypeFlags.Any | ts.TypeFlags.Unknown)) return {};
     if (type.flags & ts.TypeFlags.StringLike) return { type: 'string' };
-    if (type.flags & ts.TypeFlags.NumberLike) return { type: 'number' };
+    if (type.flags & ts.TypeFlags.NumberLike) return { type: 'integer', format: 'int64' };
     const item = this.checker.isArrayType(type) && this.checker.getTypeArguments(type as ts.TypeReference)[0];
     if (item) return { type: 'array', items: this.of(item) ?? {} };
     if (!isObject(type) && !type.isIntersection()) throw new Error(`no JSON: ${this.checker.typeToString(type)}`);
@@ -70,8 +72,7 @@ export class TypeSchemas {
       const own = this.checker.getTypeOfSymbol(property);
       const schema = this.of(own);
       if (!schema) continue;
-      const format = schema['type'] === 'string' && INSTANT.test(property.name) && { format: 'date-time' };
-      properties[property.name] = { ...schema, ...format, ...described(this.checker, property) };
+      properties[property.name] = { ...byName(property.name, schema), ...described(this.checker, property) };
       const mayBeAbsent = this.#parts(own).some(({ flags }) => flags & ABSENT);
       if (!(property.flags & ts.SymbolFlags.Optional) && !mayBeAbsent) required.push(property.name);
     }
@@ -85,7 +86,8 @@ export class TypeSchemas {
 
   /** Of an interface, an alias or a class its own; of an object that a function makes for all who call it, the function's. */
   #nameOf(type: ts.Type): string | undefined {
-    if (type.aliasSymbol) return type.aliasTypeArguments ? undefined : type.aliasSymbol.name;
+    const { aliasSymbol } = type;
+    if (aliasSymbol) return isOfLanguage(aliasSymbol) ? undefined : aliasSymbol.name;
     const symbol = type.getSymbol();
     if (!symbol || !isObject(type)) return undefined;
     if (type.isClassOrInterface()) return symbol.name;
@@ -121,12 +123,24 @@ function literalOf(checker: ts.TypeChecker, type: ts.Type): string | number | bo
   return type.flags & ts.TypeFlags.Null ? null : undefined;
 }
 
+/** What only the name of a member tells of it. */
+function byName(name: string, schema: Schema): Schema {
+  if (schema['type'] === 'string' && INSTANT.test(name)) return { ...schema, format: 'date-time' };
+  if (!FRACTIONS.has(name)) return schema;
+  return JSON.parse(JSON.stringify(schema).replace('"integer"', '"number"').replace('int64', 'double')) as Schema;
+}
+
 function byText(one: unknown, other: unknown): number {
   return String(one) < String(other) ? -1 : 1;
 }
 
 function isObject(type: ts.Type): type is ts.ObjectType {
   return (type.flags & ts.TypeFlags.Object) !== 0;
+}
+
+/** Such as `Readonly` and `Record`. */
+function isOfLanguage({ declarations = [] }: ts.Symbol): boolean {
+  return declarations.some((each) => each.getSourceFile().fileName.includes('/typescript/lib/'));
 }
 
 function isPrivateMethod(node: ts.Node): node is ts.MethodDeclaration {

@@ -15,7 +15,16 @@ import {
 } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 
-import { type CallerRecord, decide, type Refusal, replaceCaller, revokeKey, soleHolder, Vault } from '#vault';
+import {
+  type CallerRecord,
+  type ClientRecord,
+  decide,
+  type Refusal,
+  replaceCaller,
+  revokeKey,
+  soleHolder,
+  Vault,
+} from '#vault';
 
 import { type CallerRequest, Needs } from '../http/caller.js';
 import { setETag } from '../http/etag.js';
@@ -75,7 +84,7 @@ export class CallersController {
       allowed: typeof decision !== 'string',
       why: typeof decision === 'string' ? WHY_NOT[decision] : 'this grant allows it',
       grant: typeof decision === 'string' ? null : decision,
-      client_state: record ? (record.enabled ? 'enabled' : 'disabled') : 'unknown',
+      client_state: stateOf(record),
     };
   }
 
@@ -150,6 +159,10 @@ export class CallersController {
     setETag(reply, this.vault.versionOf('caller', name));
     return shownCaller(there(caller, name), this.#lastUseOf);
   }
+}
+
+function stateOf(client: ClientRecord | undefined): 'enabled' | 'disabled' | 'unknown' {
+  return client ? (client.enabled ? 'enabled' : 'disabled') : 'unknown';
 }
 
 function there(current: CallerRecord | undefined, name: string): CallerRecord {

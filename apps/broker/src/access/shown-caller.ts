@@ -8,14 +8,14 @@ export function shownCaller(record: CallerRecord, lastUseOf: (id: string) => str
     name,
     roles,
     grants,
-    keys: keys.map(({ id, createdAt: created_at, expiresAt: expires_at }) => ({
-      id,
-      created_at,
-      expires_at,
-      last_used_at: lastUseOf(id),
-    })),
+    keys: keys.map((key) => shownCallerKey(key, lastUseOf(key.id))),
     certificate_names: certificateNames,
     created_at: createdAt,
     updated_at: updatedAt,
   };
+}
+
+/** A key of a caller, all but the key. */
+function shownCallerKey({ id, createdAt, expiresAt }: CallerRecord['keys'][number], last_used_at: string | undefined) {
+  return { id, created_at: createdAt, expires_at: expiresAt, last_used_at };
 }

@@ -51,7 +51,7 @@ export class SessionController {
     this.audit.write('session.opened', { by: caller.name, address: ip, expires_at: expiresAt });
   }
 
-  /** Who is signed in. With a key in `Authorization`, which is no session, nothing ends. */
+  /** Who is signed in, and until when: absent if a key was shown, and no session. */
   @Get()
   @Needs('ops')
   @Header('Cache-Control', 'no-store')

@@ -16,7 +16,7 @@ export class MetricsController {
     if (config.metrics.open) Open()(MetricsController);
   }
 
-  /** Metrics of this replica, in Prometheus' text format. */
+  /** Metrics of this replica, in Prometheus' text format. Open to everybody where `METRICS_OPEN` says so. */
   @Get()
   async read(@Res() reply: FastifyReply) {
     const { registry } = this.metrics;

@@ -41,7 +41,7 @@ export const STATUS: Readonly<Record<ProblemCode, number>> = {
   internal_error: 500,
 };
 
-const TITLE: Readonly<Record<ProblemCode, string>> = {
+export const TITLE: Readonly<Record<ProblemCode, string>> = {
   invalid_request: 'The request is not valid',
   unauthenticated: 'A valid caller key is needed',
   forbidden: 'The caller may not do this',
@@ -66,7 +66,7 @@ const TITLE: Readonly<Record<ProblemCode, string>> = {
 };
 
 /** The same for the OAuth endpoint: RFC 6749 §5.2, and §4.1.2.1 for what that section does not know. */
-const OAUTH_ERROR: Readonly<Record<ProblemCode, { error: string; status: number }>> = {
+export const OAUTH_ERROR: Readonly<Record<ProblemCode, { error: string; status: number }>> = {
   invalid_request: { error: 'invalid_request', status: 400 },
   unauthenticated: { error: 'invalid_client', status: 401 },
   forbidden: { error: 'unauthorized_client', status: 400 },

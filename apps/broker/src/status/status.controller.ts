@@ -23,7 +23,8 @@ export class StatusController {
     return this.board.current();
   }
 
-  /** What changes, as server-sent events. */
+  /** What changes, as server-sent events: `status`, a StatusNow, at the beginning and with each change, and `timeline`, a
+   *  TimelineEvent. It ends after some minutes: whoever comes back with the last id goes on. */
   @Get('stream')
   stream(
     @Headers('last-event-id') lastEventId: string | undefined,

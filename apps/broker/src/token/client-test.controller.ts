@@ -67,11 +67,17 @@ export class ClientTestController {
       );
       await this.#note(client.name, fingerprint, true);
       const claims = opaque ? null : shownClaims(token.reveal());
-      return { ...took(), accepted: true, expires_in: Math.floor(lifeMs / 1_000), token_id: token.tokenId, claims };
+      return {
+        ...took(),
+        accepted: true as const,
+        expires_in: Math.floor(lifeMs / 1_000),
+        token_id: token.tokenId,
+        claims,
+      };
     } catch (error) {
       if (!(error instanceof IssuerError)) throw error;
       if (error.scope === 'credentials') await this.#note(client.name, fingerprint, false);
-      return { ...took(), accepted: false, code: error.code, detail: error.message };
+      return { ...took(), accepted: false as const, code: error.code, detail: error.message };
     }
   }
 

@@ -34,7 +34,8 @@ export class TokensController {
     return held instanceof Promise ? held.then((got) => tokenAnswer(key, got)) : tokenAnswer(key, held);
   }
 
-  /** Drops a token that PoS V10 answered 401 to, everywhere, if it is still the current one. A service may call a token bad
+  /** Drops a token that PoS V10 answered 401 to, everywhere, if it is still the current one. One
+   *  that was got with a `scope` of its own is none. A service may call a token bad
    *  that it may have; an admin any, and that is an act of an administrator. */
   @Post('invalidate')
   @Needs('token', 'admin')

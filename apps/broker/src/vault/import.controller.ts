@@ -15,6 +15,9 @@ import { ImportBody } from './import.dto.js';
 import { clientsFrom } from './import.js';
 import { shownClient } from './shown-client.js';
 
+/** What an import would do. */
+type Effect = 'created' | 'unchanged' | 'secret_added' | 'replaced';
+
 const UPLOAD_LIMITS = { fileSize: ARCHIVE_LIMITS.archiveBytes, files: 1, fields: 10, fieldSize: 16_384, parts: 12 };
 
 /** Takes the password-locked zip that MobilePay sends, and keeps the credentials in it. */
@@ -44,21 +47,21 @@ export class ImportController {
     for (const each of clients) this.vault.refuseIfUnopened('client', each.name);
     if (dry_run === 'true') {
       void reply.code(HttpStatus.OK);
-      return { items: clients.map((each) => this.#wouldBe(each)), stored: false };
+      return { items: clients.map((each) => this.#wouldBe(each)), stored: false as const };
     }
     // All or none: one that MobilePay refuses keeps the others out as well.
     if (test === 'true') await Promise.all(clients.map((each) => this.#test(request, each)));
     const known = clients.every((client) => this.vault.findClient(client.name) !== undefined);
     const records = await this.acts.importClients(request, clients);
     void reply.code(known ? HttpStatus.OK : HttpStatus.CREATED);
-    return { items: records.map(shownClient), stored: true };
+    return { items: records.map(shownClient), stored: true as const };
   }
 
   #wouldBe({ name, environment, clientId, clientSecret }: ClientCredentials) {
     const current = this.vault.findClient(name);
     const { fingerprint } = clientSecret;
     const isKnown = current?.secrets.some(({ secret }) => secret.fingerprint === fingerprint) === true;
-    const effect = !current
+    const effect: Effect = !current
       ? 'created'
       : isKnown
         ? 'unchanged'

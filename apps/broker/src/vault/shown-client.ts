@@ -1,4 +1,4 @@
-import { bySuitability, type ClientRecord } from '#vault';
+import { bySuitability, type ClientRecord, type ClientSecret } from '#vault';
 
 /** A client as operators see it: never a secret. */
 export function shownClient(record: ClientRecord) {
@@ -8,19 +8,26 @@ export function shownClient(record: ClientRecord) {
     name,
     environment,
     client_id: clientId,
-    secrets: secrets.map((each) => ({
-      fingerprint: each.secret.fingerprint,
-      added_at: each.addedAt,
-      in_use: each === inUse,
-      accepted_since: each.acceptedSince,
-      accepted_at: each.acceptedAt,
-      rejected_at: each.rejectedAt,
-    })),
+    secrets: secrets.map((each) => shownSecret(each, each === inUse)),
+    /** Their names: what they hold is shown to nobody. */
     extra_headers: Object.keys(extraHeaders),
     basic_encoding: basicEncoding,
     enabled,
     generation,
     created_at: record.createdAt,
     updated_at: record.updatedAt,
+  };
+}
+
+/** A secret of a client, all but the secret. */
+function shownSecret({ secret, addedAt, acceptedSince, acceptedAt, rejectedAt }: ClientSecret, in_use: boolean) {
+  return {
+    fingerprint: secret.fingerprint,
+    added_at: addedAt,
+    /** Whether it is the one that is tried first. */
+    in_use,
+    accepted_since: acceptedSince,
+    accepted_at: acceptedAt,
+    rejected_at: rejectedAt,
   };
 }
