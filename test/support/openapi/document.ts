@@ -37,7 +37,9 @@ export async function openApiDocument(): Promise<Schema> {
     (paths[path] ??= {})[route.method.toLowerCase()] = operations.of(route);
   }
   const tags = [...new Set(routes.map(({ path }) => tagOf(path)))].toSorted();
-  const schemas = { ...BY_HAND, ...bodies.components, ...sources.schemas.components };
+  const schemas = [BY_HAND, bodies.components, sources.schemas.components].flatMap((each) => Object.entries(each));
+  const twice = schemas.find(([name], i) => schemas.findIndex(([other]) => other === name) !== i);
+  if (twice) throw new Error(`two schemas are called ${twice[0]}`);
   return {
     openapi: '3.1.0',
     info: {
@@ -53,7 +55,7 @@ export async function openApiDocument(): Promise<Schema> {
     tags: tags.map((name) => ({ name, description: described(name) })),
     paths,
     components: {
-      schemas: Object.fromEntries(Object.entries(schemas).toSorted(([a], [b]) => (a < b ? -1 : 1))),
+      schemas: Object.fromEntries(schemas.toSorted(([a], [b]) => (a < b ? -1 : 1))),
       responses: {
         Problem: {
           description: 'A problem document (RFC 9457).',
