@@ -58,7 +58,7 @@ function article(operation, components) {
     return `<h4>${status === 'default' ? 'Errors' : status} <small>${prose(said)}</small></h4>${with_.join('')}${bodies(content)}`;
   });
   return `<article>
-<h3 id="${operationId}"><b class="${method}">${method}</b> <code>${text(path)}</code></h3>
+<h3 id="${operationId}"><b>${method}</b> <code>${text(path)}</code></h3>
 <p>${prose(description)}${shownBy(security)}</p>
 ${parameters.length > 0 ? `<h4>Parameters</h4>${table(parameters.map((each) => [each.name, each.schema, each.required, each.description, each.in]))}` : ''}
 ${requestBody ? `<h4>Body</h4>${bodies(requestBody.content)}` : ''}

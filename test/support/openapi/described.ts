@@ -67,16 +67,19 @@ export class Described {
     }
     if (type === undefined) return answer;
     const where = ref === undefined ? at : ref.split('/').slice(1);
-    const validate = this.#ajv.compile({ $ref: `document#${pointer([...where, 'content', type, 'schema'])}` });
     const value: unknown = type.includes('json') ? JSON.parse(answer.text) : answer.text;
-    if (!validate(value)) throw new Error(`${said}: ${this.#ajv.errorsText(validate.errors)}`);
+    this.#hold(said, [...where, 'content', type, 'schema'], value);
     return answer;
   }
 
   /** @throws Error unless a value is as a schema of the document says */
   checkAs(name: string, value: unknown): void {
-    const validate = this.#ajv.compile({ $ref: `document#${pointer(['components', 'schemas', name])}` });
-    if (!validate(value)) throw new Error(`${name}: ${this.#ajv.errorsText(validate.errors)}`);
+    this.#hold(name, ['components', 'schemas', name], value);
+  }
+
+  #hold(said: string, where: readonly string[], value: unknown): void {
+    const validate = this.#ajv.compile({ $ref: `document#${pointer(where)}` });
+    if (!validate(value)) throw new Error(`${said}: ${this.#ajv.errorsText(validate.errors)}`);
   }
 }
 

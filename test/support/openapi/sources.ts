@@ -23,7 +23,6 @@ export interface MethodFacts {
 /** The broker's sources, as the compiler sees them. */
 export class Sources {
   readonly schemas: TypeSchemas;
-  readonly #program: ts.Program;
   readonly #checker: ts.TypeChecker;
   readonly #classes = new Map<string, ts.ClassDeclaration>();
   readonly #types = new Map<string, ts.InterfaceDeclaration | ts.TypeAliasDeclaration>();
@@ -32,10 +31,10 @@ export class Sources {
     const path = join(root, 'apps/broker/tsconfig.app.json');
     const { config } = ts.readConfigFile(path, (file) => ts.sys.readFile(file)) as { config: unknown };
     const { fileNames, options } = ts.parseJsonConfigFileContent(config, ts.sys, join(root, 'apps/broker'));
-    this.#program = ts.createProgram(fileNames, options);
-    this.#checker = this.#program.getTypeChecker();
+    const program = ts.createProgram(fileNames, options);
+    this.#checker = program.getTypeChecker();
     this.schemas = new TypeSchemas(this.#checker);
-    for (const file of this.#program.getSourceFiles().filter(({ fileName }) => !fileName.includes('/node_modules/'))) {
+    for (const file of program.getSourceFiles().filter(({ fileName }) => !fileName.includes('/node_modules/'))) {
       ts.forEachChild(file, (node) => {
         if (ts.isClassDeclaration(node) && node.name) this.#classes.set(node.name.text, node);
         if (ts.isInterfaceDeclaration(node) || ts.isTypeAliasDeclaration(node)) this.#types.set(node.name.text, node);

@@ -51,7 +51,7 @@ export class SessionController {
     this.audit.write('session.opened', { by: caller.name, address: ip, expires_at: expiresAt });
   }
 
-  /** Who is signed in, and until when: absent if a key was shown, and no session. */
+  /** Who is signed in, and until when. `expires_at` is absent if a key was shown, and no session. */
   @Get()
   @Needs('ops')
   @Header('Cache-Control', 'no-store')
@@ -60,7 +60,8 @@ export class SessionController {
     return { caller: caller.name, roles: caller.roles, expires_at };
   }
 
-  /** Signs out: clears the cookie. There is nothing else that could be ended: whoever copied it is stopped by revoking the key. */
+  /** Signs out: clears the cookie. There is nothing else that could be ended: whoever copied it is stopped by revoking the
+   *  key. */
   @Delete()
   @Open()
   @HttpCode(HttpStatus.NO_CONTENT)
