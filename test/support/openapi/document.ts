@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { SESSION_COOKIE } from '../../../apps/broker/src/access/session-cookie.js';
 import { root } from '../processes.js';
 import { allRoutes, type Route } from '../routes.js';
 import { Bodies } from './bodies.js';
@@ -83,7 +84,7 @@ export async function openApiDocument(): Promise<Schema> {
         session: {
           type: 'apiKey',
           in: 'cookie',
-          name: 'token_broker_session',
+          name: SESSION_COOKIE,
           description:
             'Of somebody signed in to the dashboard. What changes something needs `x-token-broker: dashboard`.',
         },

@@ -4,17 +4,17 @@ import { parseCookie, type SetCookie, stringifySetCookie } from 'cookie';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
 /** A browser has it sent along; no script in a page can read it. */
-const NAME = 'token_broker_session';
+export const SESSION_COOKIE = 'token_broker_session';
 /** Of name and value together: more is not kept by every browser (RFC 6265 §6.1). */
 const MOST_BYTES = 4_096;
 
 /** @returns undefined if the request has none */
 export function sessionIn({ headers: { cookie } }: FastifyRequest): string | undefined {
-  return cookie === undefined ? undefined : parseCookie(cookie)[NAME];
+  return cookie === undefined ? undefined : parseCookie(cookie)[SESSION_COOKIE];
 }
 
 export function fitsIntoCookie(sealed: string): boolean {
-  return NAME.length + sealed.length <= MOST_BYTES;
+  return SESSION_COOKIE.length + sealed.length <= MOST_BYTES;
 }
 
 export function setSession(request: FastifyRequest, reply: FastifyReply, sealed: string, lifeMs: number): void {
@@ -29,7 +29,7 @@ function setCookie(request: FastifyRequest, reply: FastifyReply, what: Pick<SetC
   const secure = isSecure(request);
   void reply.header(
     'Set-Cookie',
-    stringifySetCookie({ ...what, name: NAME, path: '/', httpOnly: true, sameSite: 'strict', secure }),
+    stringifySetCookie({ ...what, name: SESSION_COOKIE, path: '/', httpOnly: true, sameSite: 'strict', secure }),
   );
 }
 
